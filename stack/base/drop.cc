@@ -1,0 +1,29 @@
+#include "stack/base/drop.h"
+
+namespace stack {
+namespace {
+
+struct Words {
+  std::string_view name, text;
+};
+
+constexpr std::array<Words, kDropCount> kWords = {{
+    {"none", "alive"},
+#define ADIT_DROP_WORDS(id, name, text) {name, text},
+    ADIT_DROPS(ADIT_DROP_WORDS)
+#undef ADIT_DROP_WORDS
+}};
+
+}  // namespace
+
+std::string_view NameOf(Drop drop) {
+  const auto i = static_cast<size_t>(drop);
+  return i < kDropCount ? kWords[i].name : "unknown";
+}
+
+std::string_view TextOf(Drop drop) {
+  const auto i = static_cast<size_t>(drop);
+  return i < kDropCount ? kWords[i].text : "unknown";
+}
+
+}  // namespace stack
