@@ -1,0 +1,34 @@
+// Opening ESP: from the packet on the wire to its payload, in place (RFC 4303 section 3.4).
+// In the packet's way after the SA was found by its SPI (sad.h), before the inner UDP and L2TP.
+//
+//   packet   | SPI | sequence | IV | payload | padding | pad length | next header | ICV |
+//   ICV over |<------------------------------------------------------------------>|
+//   ciphered                       |<--------------------------------------------->|
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "crypto/esp/sa.h"
+#include "stack/base/bytes.h"
+#include "stack/base/drop.h"
+
+namespace crypto::esp {
+
+// One packet to open. `packet` and `sa` are the caller's and stay so; the SAs of several jobs may
+// be the same one.
+struct OpenJob {
+  ByteSpan packet;  // from the SPI to the end of the ICV; overwritten from the IV on
+  InboundSa* sa;
+
+  stack::Drop drop = stack::Drop::kNone;  // out; the rest means something only if kNone
+  ByteSpan payload = {};                  // out: within `packet`
+  uint8_t next_header = 0;                // out: an IP protocol number, or 59 for a dummy packet
+};
+
+// Opens every job, in order, and tells each one's fate in its `drop`: kTruncated, kReplayed,
+// kReplayTooOld, kBadIcv, kBadPadding, kSaExpired or kNone. Only the last one counts on the SA and
+// moves its window. Does not allocate.
+void Open(std::span<OpenJob> jobs);
+
+}  // namespace crypto::esp

@@ -1,0 +1,400 @@
+// The two halves of ESP against RFC 3602's packets, by hand-made packets, and against each other.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <limits>
+#include <new>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "crypto/esp/open.h"
+#include "crypto/esp/seal.h"
+#include "tests/support/rng.h"
+
+namespace {
+std::atomic<uint64_t> allocations{0};
+}
+
+// Counts every allocation of this program, the crypto library's included.
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, size_t) noexcept { std::free(p); }
+
+namespace crypto::esp {
+namespace {
+
+using stack::AsBytes;
+using stack::Bytes;
+using stack::Drop;
+using stack::FromHex;
+using stack::PacketBuf;
+using stack::PacketPool;
+using stack::ToBytes;
+using stack::ToHex;
+
+const Suite kSuites[] = {
+    {CipherId::kAesCbc, 16, HashId::kSha1},       {CipherId::kAesCbc, 24, HashId::kSha1},
+    {CipherId::kAesCbc, 32, HashId::kSha1},       {CipherId::kAesCbc, 32, HashId::kSha256},
+    {CipherId::kAesCbc, 32, HashId::kSha384},     {CipherId::kAesCbc, 32, HashId::kSha512},
+    {CipherId::kTripleDesCbc, 24, HashId::kSha1},
+};
+const Suite kPlain = kSuites[2];
+
+Bytes KeyOf(size_t size, uint8_t first) {
+  Bytes key(size);
+  for (size_t i = 0; i < size; ++i) key[i] = static_cast<std::byte>(first + i);
+  return key;
+}
+
+SaParameters ParametersOf(const Suite& suite) {
+  return {.spi = {0xc0ffee42},
+          .suite = suite,
+          .keys = {Secret(KeyOf(suite.key_octets, 1)), Secret(KeyOf(AuthKeySize(suite), 101))},
+          .lifetime = {},
+          .peer = 0};
+}
+
+std::unique_ptr<InboundSa> Inbound(const Suite& suite) {
+  return *MakeInboundSa(ParametersOf(suite));
+}
+std::unique_ptr<OutboundSa> Outbound(const Suite& suite, uint64_t seed = 1) {
+  test::FixedRng rng(seed);
+  return *MakeOutboundSa(ParametersOf(suite), rng);
+}
+
+OpenJob OpenOne(InboundSa& sa, Bytes& packet) {
+  OpenJob job{.packet = packet, .sa = &sa};
+  Open({&job, 1});
+  return job;
+}
+Drop DropOf(InboundSa& sa, Bytes packet) { return OpenOne(sa, packet).drop; }
+
+Bytes SealOne(OutboundSa& sa, ByteView payload, uint8_t next_header = 17) {
+  static PacketPool pool(4, 1);
+  PacketBuf buf = pool.Copy(payload);
+  SealJob job{.buf = &buf, .sa = &sa, .next_header = next_header};
+  Seal({&job, 1});
+  EXPECT_EQ(job.drop, Drop::kNone);
+  return ToBytes(buf.bytes());
+}
+
+// An ESP packet by the words of RFC 4303, with `clear` as it is: padding and trailer included.
+Bytes Forge(const Suite& suite, uint32_t sequence, ByteView clear) {
+  const SaParameters parameters = ParametersOf(suite);
+  Bytes packet(kHeaderSize + IvSize(suite), std::byte{0x5a});
+  stack::Store32(packet.data(), parameters.spi.value);
+  stack::Store32(packet.data() + 4, sequence);
+  packet.insert(packet.end(), clear.begin(), clear.end());
+  auto cipher =
+      CbcCipher::Create(suite.cipher, Direction::kEncrypt, parameters.keys.encryption.view());
+  const Bytes iv = ToBytes(ByteView(packet).subspan(kHeaderSize, IvSize(suite)));
+  EXPECT_TRUE(cipher->Process(iv, ByteSpan(packet).subspan(kHeaderSize + IvSize(suite))));
+  const Secret icv = HmacOf(suite.auth, parameters.keys.authentication.view(), {packet});
+  packet.insert(packet.end(), icv.view().begin(),
+                icv.view().begin() + static_cast<ptrdiff_t>(IcvSize(suite)));
+  return packet;
+}
+
+TEST(Suite, SizesAreTheRfcs) {
+  EXPECT_EQ(IcvSize(kSuites[0]), 12u);  // RFC 2404
+  EXPECT_EQ(IcvSize(kSuites[3]), 16u);  // RFC 4868
+  EXPECT_EQ(IcvSize(kSuites[4]), 24u);
+  EXPECT_EQ(IcvSize(kSuites[5]), 32u);
+  EXPECT_EQ(IvSize(kSuites[0]), 16u);
+  EXPECT_EQ(IvSize(kSuites[6]), 8u);
+}
+
+TEST(Suite, MostPayloadIsTheMost) {
+  for (const Suite& suite : kSuites) {
+    for (size_t sealed = 0; sealed < 300; ++sealed) {
+      const size_t payload = MaxPayload(suite, sealed);
+      EXPECT_TRUE(payload == 0 || SealedSize(suite, payload) <= sealed);
+      EXPECT_GT(SealedSize(suite, payload + 1), sealed);
+    }
+  }
+}
+
+TEST(MakeSa, RefusesKeysAndSpisThatCannotBe) {
+  const auto refuses = [](const auto& spoil) {
+    SaParameters parameters = ParametersOf(kPlain), again = ParametersOf(kPlain);
+    spoil(parameters);
+    spoil(again);
+    test::FixedRng rng;
+    return !MakeInboundSa(std::move(parameters)).ok() &&
+           !MakeOutboundSa(std::move(again), rng).ok();
+  };
+  EXPECT_FALSE(refuses([](SaParameters&) {}));
+  EXPECT_TRUE(refuses([](SaParameters& p) { p.spi = {255}; }));
+  EXPECT_TRUE(refuses([](SaParameters& p) { p.keys.encryption = Secret(size_t{16}); }));
+  EXPECT_TRUE(refuses([](SaParameters& p) { p.keys.authentication = Secret(size_t{32}); }));
+  EXPECT_TRUE(refuses([](SaParameters& p) { p.keys.authentication = Secret(); }));
+  EXPECT_TRUE(refuses([](SaParameters& p) { p.suite.cipher = CipherId::kTripleDesCbc; }));
+  EXPECT_TRUE(refuses([](SaParameters& p) {
+    p.suite.auth = HashId::kMd5;
+    p.keys.authentication = Secret(size_t{16});
+  }));
+}
+
+// RFC 3602 section 4, cases 5 and 7 are whole ESP packets, but without ICV: one is put behind them.
+struct Rfc3602Packet {
+  const char *key, *packet, *payload;
+  uint8_t next_header;
+};
+const Rfc3602Packet kRfc3602Packets[] = {
+    {"90d382b410eeba7ad938c46cec1a82bf",
+     "0000432100000001e96e8c08ab465763fd098d45dd3ff893f663c25d325c18c6a9453e194e120849a4870b66cc6b9"
+     "9"
+     "65330013b4898dc856a4699e523a55db080b59ec3a8e4b7e52775b07d1db34ed9c538ab50c551b874aa269add047a"
+     "d"
+     "2d5913ac19b7cfbad4a6",
+     "08000ebda70a00008e9c083db95b070008090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324252"
+     "6"
+     "2728292a2b2c2d2e2f3031323334353637",
+     1},
+    {"0123456789abcdef0123456789abcdef",
+     "0000876500000002f4e765244f6407adf13dc1380f673f37773b5241a4c449225e4f3ce5ed611b0c237ca96cf74a9"
+     "3"
+     "013c1b0ea1a0cf70f8e4ecaec78ac53aad7a0f022b859243c647752e94a859352b8a4d4d2decd136e5c177f132ad3"
+     "f"
+     "bfb2201ac9904c74ee0a109e0ca1e4dfe9d5a100b842f1c22f0d",
+     "45000054090400004001f988c0a87b03c0a87bc808009f76a90a0100b49c083d02a2040008090a0b0c0d0e0f10111"
+     "2"
+     "131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f3031323334353637",
+     4},
+};
+
+TEST(Open, OpensThePacketsOfRfc3602) {
+  for (const Rfc3602Packet& c : kRfc3602Packets) {
+    Bytes packet = FromHex(c.packet);
+    const Bytes auth_key = KeyOf(20, 1);
+    const Secret icv = HmacOf(HashId::kSha1, auth_key, {packet});
+    packet.insert(packet.end(), icv.view().begin(), icv.view().begin() + 12);
+    auto sa = MakeInboundSa({.spi = {stack::Load32(packet.data())},
+                             .suite = kSuites[0],
+                             .keys = {Secret(FromHex(c.key)), Secret(auth_key)},
+                             .lifetime = {}});
+    ASSERT_TRUE(sa.ok());
+    const OpenJob job = OpenOne(**sa, packet);
+    EXPECT_EQ(job.drop, Drop::kNone);
+    EXPECT_EQ(ToHex(job.payload), c.payload);
+    EXPECT_EQ(job.next_header, c.next_header);
+  }
+}
+
+TEST(OpenSeal, RoundTripsEveryLength) {
+  test::FixedRng rng;
+  for (const Suite& suite : kSuites) {
+    const auto in = Inbound(suite);
+    const auto out = Outbound(suite);
+    for (size_t size = 0; size < 70; ++size) {
+      Bytes payload(size);
+      rng.Fill(payload);
+      Bytes packet = SealOne(*out, payload, static_cast<uint8_t>(size));
+      EXPECT_EQ(packet.size(), SealedSize(suite, size));
+      EXPECT_EQ(stack::Load32(packet.data()), 0xc0ffee42u);
+      EXPECT_EQ(stack::Load32(packet.data() + 4), size + 1);
+      const OpenJob job = OpenOne(*in, packet);
+      ASSERT_EQ(job.drop, Drop::kNone);
+      EXPECT_EQ(ToHex(job.payload), ToHex(payload));
+      EXPECT_EQ(job.next_header, size);
+    }
+    EXPECT_EQ(in->counters.packets, 70u);
+    EXPECT_EQ(in->counters.octets, 69u * 70 / 2);
+    EXPECT_EQ(out->counters.packets, 70u);
+    EXPECT_EQ(out->counters.octets, 69u * 70 / 2);
+  }
+}
+
+// No forgery passes, none changes the SA, and the genuine packet still passes afterwards.
+TEST(Open, RefusesEveryFlippedBit) {
+  const auto in = Inbound(kPlain);
+  const Bytes packet =
+      SealOne(*Outbound(kPlain), AsBytes("forty octets, more or less, of payload"));
+  for (size_t bit = 0; bit < packet.size() * 8; ++bit) {
+    Bytes wrong = packet;
+    wrong[bit / 8] ^= std::byte{1} << (bit % 8);
+    const Drop drop = DropOf(*in, wrong);
+    const bool is_sequence_zero = stack::Load32(wrong.data() + 4) == 0;
+    EXPECT_EQ(drop, is_sequence_zero ? Drop::kReplayTooOld : Drop::kBadIcv) << bit;
+  }
+  EXPECT_EQ(in->replay.highest(), 0u);
+  EXPECT_EQ(in->counters.packets, 0u);
+  EXPECT_EQ(DropOf(*in, packet), Drop::kNone);
+}
+
+TEST(Open, RefusesEveryLengthButTheRightOne) {
+  const auto in = Inbound(kPlain);
+  Bytes packet = SealOne(*Outbound(kPlain), Bytes(100));
+  for (size_t size = 0; size < packet.size(); ++size) {
+    const Drop drop = DropOf(*in, ToBytes(ByteView(packet).first(size)));
+    const bool is_whole_blocks = size >= 24 + 16 + 12 && (size - 24 - 12) % 16 == 0;
+    EXPECT_EQ(drop, is_whole_blocks ? Drop::kBadIcv : Drop::kTruncated) << size;
+  }
+  packet.push_back(std::byte{0});
+  EXPECT_EQ(DropOf(*in, packet), Drop::kTruncated);
+}
+
+TEST(Open, RefusesReplays) {
+  const auto in = Inbound(kPlain);
+  const auto out = Outbound(kPlain);
+  const Bytes first = SealOne(*out, AsBytes("1")), second = SealOne(*out, AsBytes("2"));
+  EXPECT_EQ(DropOf(*in, second), Drop::kNone);
+  EXPECT_EQ(DropOf(*in, second), Drop::kReplayed);
+  EXPECT_EQ(DropOf(*in, first), Drop::kNone);  // late, not repeated
+  EXPECT_EQ(DropOf(*in, first), Drop::kReplayed);
+  out->sequence = 5000;
+  EXPECT_EQ(DropOf(*in, SealOne(*out, AsBytes("5001"))), Drop::kNone);
+  EXPECT_EQ(DropOf(*in, first), Drop::kReplayTooOld);
+}
+
+TEST(Open, TakesARepetitionInsideOneBatchOnce) {
+  const auto in = Inbound(kPlain);
+  Bytes packet = SealOne(*Outbound(kPlain), AsBytes("once")), copy = packet;
+  OpenJob jobs[] = {{.packet = packet, .sa = in.get()}, {.packet = copy, .sa = in.get()}};
+  Open(jobs);
+  EXPECT_EQ(jobs[0].drop, Drop::kNone);
+  EXPECT_EQ(jobs[1].drop, Drop::kReplayed);
+}
+
+TEST(Open, KeepsTheJobsOfABatchApart) {
+  const auto plain = Inbound(kPlain), other = Inbound(kSuites[3]);
+  Bytes good = SealOne(*Outbound(kSuites[3]), AsBytes("good"));
+  Bytes bad = SealOne(*Outbound(kPlain), AsBytes("bad"));
+  bad.back() ^= std::byte{1};
+  Bytes stub(7);
+  OpenJob jobs[] = {{.packet = bad, .sa = plain.get()},
+                    {.packet = good, .sa = other.get()},
+                    {.packet = stub, .sa = plain.get()}};
+  Open(jobs);
+  EXPECT_EQ(jobs[0].drop, Drop::kBadIcv);
+  EXPECT_EQ(jobs[1].drop, Drop::kNone);
+  EXPECT_EQ(stack::AsText(jobs[1].payload), "good");
+  EXPECT_EQ(jobs[2].drop, Drop::kTruncated);
+  Open({});
+}
+
+TEST(Open, ChecksThePadding) {
+  const auto in = Inbound(kPlain);
+  uint32_t sequence = 0;
+  const auto drop_of = [&](const char* clear) {
+    return DropOf(*in, Forge(kPlain, ++sequence, FromHex(clear)));
+  };
+  EXPECT_EQ(drop_of("0102030405060708090a0b0c0d0e0e11"), Drop::kNone);  // padding alone
+  EXPECT_EQ(drop_of("aabbccddeeff0102030405060708080a"), Drop::kNone);
+  EXPECT_EQ(drop_of("aabbccddeeff01020304050607080011"), Drop::kNone);        // none
+  EXPECT_EQ(drop_of("0102030405060708090a0b0c0d0e0f11"), Drop::kBadPadding);  // longer than all
+  EXPECT_EQ(drop_of("0102030405060708090a0b0c0d0eff11"), Drop::kBadPadding);
+  EXPECT_EQ(drop_of("aabbccddeeff01020304050607ff0811"), Drop::kBadPadding);  // not 8
+  EXPECT_EQ(drop_of("aabbccddeeff00020304050607080811"), Drop::kBadPadding);  // not 1
+  EXPECT_EQ(drop_of("aabbccddeeff00000000000000000811"), Drop::kBadPadding);
+  EXPECT_EQ(in->counters.packets, 3u);
+}
+
+TEST(Open, TakesPaddingOfManyBlocks) {  // a peer may hide lengths: RFC 4303 section 2.4
+  Bytes clear(16, std::byte{0xaa});
+  for (int i = 1; i <= 254; ++i) clear.push_back(static_cast<std::byte>(i));
+  clear.push_back(std::byte{254});
+  clear.push_back(std::byte{17});
+  const auto in = Inbound(kPlain);
+  Bytes packet = Forge(kPlain, 1, clear);
+  const OpenJob job = OpenOne(*in, packet);
+  EXPECT_EQ(job.drop, Drop::kNone);
+  EXPECT_EQ(job.payload.size(), 16u);
+}
+
+TEST(Open, StopsAtTheHardLimit) {
+  const auto in = Inbound(kPlain);
+  const auto out = Outbound(kPlain);
+  in->lifetime.hard_octets = 100;
+  EXPECT_EQ(DropOf(*in, SealOne(*out, Bytes(60))), Drop::kNone);
+  EXPECT_EQ(DropOf(*in, SealOne(*out, Bytes(60))), Drop::kNone);
+  EXPECT_EQ(DropOf(*in, SealOne(*out, Bytes(60))), Drop::kSaExpired);
+}
+
+TEST(Seal, NeverUsesANumberTwice) {
+  const auto out = Outbound(kPlain);
+  out->sequence = std::numeric_limits<uint32_t>::max() - 1;
+  EXPECT_EQ(stack::Load32(SealOne(*out, AsBytes("last")).data() + 4), 0xffffffffu);
+  PacketPool pool(1, 0);
+  PacketBuf buf = pool.Copy(AsBytes("one too many"));
+  SealJob job{.buf = &buf, .sa = out.get(), .next_header = 17};
+  for (int i = 0; i < 3; ++i) {
+    Seal({&job, 1});
+    EXPECT_EQ(job.drop, Drop::kSequenceExhausted);
+  }
+  EXPECT_EQ(stack::AsText(buf.bytes()), "one too many");
+  EXPECT_EQ(out->counters.packets, 1u);
+}
+
+TEST(Seal, StopsAtTheHardLimit) {
+  const auto out = Outbound(kPlain);
+  out->lifetime.hard_octets = 10;
+  SealOne(*out, Bytes(10));
+  PacketPool pool(1, 0);
+  PacketBuf buf = pool.Copy(Bytes(10));
+  SealJob job{.buf = &buf, .sa = out.get(), .next_header = 17};
+  Seal({&job, 1});
+  EXPECT_EQ(job.drop, Drop::kSaExpired);
+  EXPECT_EQ(buf.size(), 10u);
+}
+
+TEST(Seal, LeavesABufferWithoutRoomAsItWas) {
+  const auto out = Outbound(kPlain);
+  PacketPool pool(1, 0);
+  PacketBuf full_behind = pool.Get();
+  full_behind.Append(full_behind.tailroom() - 4);
+  const size_t size = full_behind.size();
+  SealJob job{.buf = &full_behind, .sa = out.get(), .next_header = 17};
+  Seal({&job, 1});
+  EXPECT_EQ(job.drop, Drop::kTooBig);
+  EXPECT_EQ(full_behind.size(), size);
+  full_behind.Release();
+
+  PacketBuf full_in_front = pool.Copy(AsBytes("x"));
+  full_in_front.Push(full_in_front.headroom() - 23);
+  job.buf = &full_in_front;
+  Seal({&job, 1});
+  EXPECT_EQ(job.drop, Drop::kTooBig);
+  EXPECT_EQ(full_in_front.headroom(), 23u);
+  EXPECT_EQ(out->sequence, 0u);
+}
+
+TEST(Seal, DrawsIvsThatDoNotRepeat) {
+  const auto out = Outbound(kPlain, 1), other = Outbound(kPlain, 2);
+  std::set<std::string> ivs;
+  for (int i = 0; i < 2000; ++i) {
+    const Bytes packet = SealOne(i % 2 == 0 ? *out : *other, AsBytes("same"));
+    EXPECT_TRUE(ivs.insert(ToHex(ByteView(packet).subspan(8, 16))).second);
+  }
+}
+
+TEST(OpenSeal, NeverAllocates) {
+  for (const Suite& suite : kSuites) {
+    const auto in = Inbound(suite);
+    const auto out = Outbound(suite);
+    PacketPool pool(2, 0);
+    const uint64_t before = allocations;
+    for (size_t i = 0; i < 1000; ++i) {
+      PacketBuf buf = pool.Get();
+      buf.Append(i);
+      SealJob seal{.buf = &buf, .sa = out.get(), .next_header = 17};
+      Seal({&seal, 1});
+      OpenJob open{.packet = buf.bytes(), .sa = in.get()};
+      Open({&open, 1});
+      if (open.drop != Drop::kNone) ADD_FAILURE() << i;
+    }
+    EXPECT_EQ(allocations, before);
+  }
+  const uint64_t before = allocations;
+  delete new int(1);  // the count counts
+  EXPECT_GT(allocations, before);
+}
+
+}  // namespace
+}  // namespace crypto::esp
