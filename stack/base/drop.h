@@ -36,6 +36,8 @@ namespace stack {
   X(kUnresolved,         "unresolved",           "next hop does not answer ARP")                    \
   X(kNeighborQueueFull,  "neighbor_queue_full",  "too many packets wait for ARP")                   \
   X(kRateLimited,        "rate_limited",         "an answer was due, but its rate limit is used up") \
+  X(kDhcpMalformed,      "dhcp_malformed",       "DHCP message does not parse")                     \
+  X(kDhcpIgnored,        "dhcp_ignored",         "DHCP message for another client or another state")  \
   /* IKE */                                                                                         \
   X(kIkeMalformed,       "ike_malformed",        "IKE message or payload does not parse")           \
   X(kIkeVersion,         "ike_version",          "not IKE version 1")                               \
@@ -64,6 +66,7 @@ namespace stack {
   X(kUnknownSession,     "unknown_session",      "no such L2TP session")                            \
   X(kForeignTunnel,      "foreign_tunnel",       "tunnel of another IPsec peer")                    \
   X(kL2tpOutOfWindow,    "l2tp_out_of_window",   "control message outside the receive window")      \
+  X(kL2tpDuplicate,      "l2tp_duplicate",       "a control message already acknowledged")          \
   X(kPppMalformed,       "ppp_malformed",        "PPP frame does not parse")                        \
   X(kPppNotOpen,         "ppp_not_open",         "protocol not open in this phase")                 \
   X(kPppUnknownProtocol, "ppp_unknown_protocol", "protocol was rejected")                           \
@@ -75,6 +78,7 @@ namespace stack {
   X(kNatNoMapping,       "nat_no_mapping",       "no such mapping")                                 \
   X(kNatNoPort,          "nat_no_port",          "no free external port")                           \
   X(kNatQuota,           "nat_quota",            "client used up its share of ports")               \
+  X(kNatTableFull,       "nat_table_full",       "no room for another mapping or flow")             \
   X(kNatProtocol,        "nat_protocol",         "protocol cannot be translated")                   \
   X(kNatMalformed,       "nat_malformed",        "transport header does not parse")                 \
   /* The house itself */                                                                            \
