@@ -1,0 +1,31 @@
+# Shared by the rules: which files count, and how a violation is told.
+set_property(GLOBAL PROPERTY violations 0)
+
+function(report text)
+  message(STATUS "${text}")
+  get_property(count GLOBAL PROPERTY violations)
+  math(EXPR count "${count} + 1")
+  set_property(GLOBAL PROPERTY violations ${count})
+endfunction()
+
+# All C++ files of the project, relative to ROOT.
+function(sources out)
+  set(found "")
+  foreach(folder stack crypto nat conf gateway perf tests)
+    file(GLOB_RECURSE here RELATIVE ${ROOT} ${ROOT}/${folder}/*.h ${ROOT}/${folder}/*.cc)
+    list(APPEND found ${here})
+  endforeach()
+  list(SORT found)
+  if(NOT found)
+    report("no source file under ${ROOT}: a rule over nothing proves nothing")
+  endif()
+  set(${out} "${found}" PARENT_SCOPE)
+endfunction()
+
+function(verdict rule)
+  get_property(count GLOBAL PROPERTY violations)
+  if(count GREATER 0)
+    message(FATAL_ERROR "${rule}: ${count} violation(s)")
+  endif()
+  message(STATUS "${rule}: clean")
+endfunction()
