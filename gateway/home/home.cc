@@ -1,0 +1,250 @@
+#include "gateway/home/home.h"
+
+#include <algorithm>
+
+#include "stack/ip/ip4_out.h"
+#include "stack/ip/udp_ports.h"
+#include "stack/link/ethernet_io.h"
+
+namespace gateway::home {
+namespace {
+
+constexpr uint16_t kDhcpClientPort = 68;
+
+// Spreads first messages over shards; not secret, and the same for a retransmission.
+uint64_t Mix(uint64_t x) {
+  x ^= x >> 33;
+  x *= 0xff51afd7ed558ccd;
+  x ^= x >> 33;
+  return x;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Home>> Home::Create(const shard::Settings& settings,
+                                                   stack::PacketPool& pool, stack::Rng& rng,
+                                                   io::Log& log) {
+  auto addresses = auth::AddressPool::Create(settings.AddressPool());
+  if (!addresses.ok()) return addresses.status();
+  return std::unique_ptr<Home>(new Home(settings, pool, rng, log, *std::move(addresses)));
+}
+
+Home::Home(const shard::Settings& settings, stack::PacketPool& pool, stack::Rng& rng, io::Log& log,
+           auth::AddressPool addresses)
+    : settings_(settings), pool_(pool), log_(log), addresses_(std::move(addresses)) {
+  for (const shard::InterfaceSettings& interface : settings.interfaces) {
+    stack::link::Neighbors::Options arp;
+    arp.mac = interface.mac;
+    links_.push_back(std::make_unique<Link>(
+        arp, stack::ip::DhcpClient::Options{interface.mac, settings.l2tp.host_name}, rng));
+  }
+}
+
+void Home::Start(absl::Time now, Outcome& out) {
+  for (uint8_t i = 0; i < links_.size(); ++i) {
+    const shard::InterfaceSettings& interface = settings_.interfaces[i];
+    if (interface.address) {
+      stack::link::Neighbors::Out arp(pool_);
+      links_[i]->neighbors.AddAddress(now, *interface.address, arp);
+      CarryOut(now, i, arp, out);
+    }
+    if (interface.dhcp) {
+      stack::ip::DhcpClient::Out dhcp(pool_);
+      links_[i]->dhcp.Start(now, dhcp);
+      CarryOut(now, i, dhcp, out);
+    }
+  }
+}
+
+void Home::Stop(absl::Time now, Outcome& out) {
+  for (uint8_t i = 0; i < links_.size(); ++i) {
+    stack::ip::DhcpClient::Out dhcp(pool_);
+    links_[i]->dhcp.Release(now, dhcp);
+    CarryOut(now, i, dhcp, out);
+  }
+}
+
+void Home::On(absl::Time now, const shard::NeedNeighbor& need, Outcome& out) {
+  stack::link::Neighbors::Out arp(pool_);
+  links_[need.interface]->neighbors.Resolve(now, need.ip, arp);
+  CarryOut(now, need.interface, arp, out);
+}
+
+void Home::On(absl::Time, const shard::NeedAddress& need, Outcome& out) {
+  shard::AddressGranted granted{need.ticket, std::nullopt, 0};
+  if (!need.fixed) {
+    granted.ip = addresses_.Allocate(need.user, need.shard);
+  } else if (addresses_.TakeFixed(*need.fixed)) {
+    granted.ip = need.fixed;
+  }
+  if (granted.ip) {
+    granted.pool = static_cast<uint8_t>(settings_.PoolOf(*granted.ip));
+    const uint8_t owner =
+        io::ShardOfBucket(static_cast<uint8_t>(granted.ip->value), settings_.shards);
+    if (owner != need.shard) {
+      out.mail.push_back({owner, shard::ClientElsewhere{*granted.ip, need.shard}});
+    }
+  }
+  out.mail.push_back({need.shard, granted});
+}
+
+void Home::On(absl::Time, const shard::ReturnAddress& returned, Outcome& out) {
+  if (!addresses_.Release(returned.ip)) return;
+  const uint8_t owner =
+      io::ShardOfBucket(static_cast<uint8_t>(returned.ip.value), settings_.shards);
+  out.mail.push_back({owner, shard::ClientElsewhere{returned.ip, std::nullopt}});
+}
+
+void Home::On(absl::Time, const shard::PeerAt& at, Outcome&) {
+  peers_[at.remote] = at.shard;
+  OfAddress& of = by_address_[at.remote.ip];
+  of.shard = at.shard;
+  ++of.peers;
+}
+
+void Home::On(absl::Time, const shard::PeerLeft& left, Outcome&) {
+  const auto it = peers_.find(left.remote);
+  if (it != peers_.end() && it->second == left.shard) peers_.erase(it);
+  const auto of = by_address_.find(left.remote.ip);
+  if (of != by_address_.end() && --of->second.peers == 0) by_address_.erase(of);
+}
+
+uint8_t Home::ShardForFirst(const stack::Endpoint& from, uint64_t initiator_cookie) const {
+  if (const auto it = peers_.find(from); it != peers_.end()) return it->second;
+  const auto of = by_address_.find(from.ip);
+  if (of != by_address_.end() && of->second.peers == 1) return of->second.shard;
+  return static_cast<uint8_t>(Mix(initiator_cookie ^ from.ip.value) % settings_.shards);
+}
+
+void Home::OnArp(absl::Time now, uint8_t interface, stack::ByteView packet, Outcome& out) {
+  stack::link::Neighbors::Out arp(pool_);
+  links_[interface]->neighbors.OnPacket(now, packet, arp);
+  CarryOut(now, interface, arp, out);
+}
+
+void Home::OnDhcp(absl::Time now, uint8_t interface, stack::ByteView payload, Outcome& out) {
+  stack::ip::DhcpClient::Out dhcp(pool_);
+  links_[interface]->dhcp.OnPacket(now, payload, dhcp);
+  CarryOut(now, interface, dhcp, out);
+}
+
+void Home::OnDeadline(absl::Time now, Outcome& out) {
+  for (uint8_t i = 0; i < links_.size(); ++i) {
+    Link& link = *links_[i];
+    if (link.neighbors.NextDeadline() <= now) {
+      stack::link::Neighbors::Out arp(pool_);
+      link.neighbors.OnDeadline(now, arp);
+      CarryOut(now, i, arp, out);
+    }
+    if (link.dhcp.NextDeadline() <= now) {
+      stack::ip::DhcpClient::Out dhcp(pool_);
+      link.dhcp.OnDeadline(now, dhcp);
+      CarryOut(now, i, dhcp, out);
+    }
+  }
+}
+
+absl::Time Home::NextDeadline() const {
+  absl::Time next = absl::InfiniteFuture();
+  for (const auto& link : links_) {
+    next = std::min({next, link->neighbors.NextDeadline(), link->dhcp.NextDeadline()});
+  }
+  return next;
+}
+
+void Home::CarryOut(absl::Time now, uint8_t interface, stack::link::Neighbors::Out& from,
+                    Outcome& out) {
+  for (auto& item : from.items()) {
+    if (auto* frame = std::get_if<0>(&item)) {
+      out.frames.push_back({interface, std::move(frame->buf)});
+      continue;
+    }
+    std::visit(stack::Overloaded{
+                   [&](const stack::link::Resolved& resolved) {
+                     out.mail.push_back({std::nullopt, shard::NeighborKnown{interface, resolved.ip,
+                                                                            resolved.mac}});
+                   },
+                   [&](const stack::link::Failed& failed) {
+                     out.mail.push_back({std::nullopt, shard::NeighborLost{interface, failed.ip}});
+                   },
+                   [&](const stack::link::Conflict& conflict) {
+                     log_.LineLimited(now, io::Level::kError, "address_conflict",
+                                      {{"interface", settings_.interfaces[interface].name},
+                                       {"address", conflict.ip},
+                                       {"mac", conflict.mac.Text()}},
+                                      "another station uses our address");
+                     if (conflict.ip != links_[interface]->leased) return;
+                     stack::ip::DhcpClient::Out dhcp(pool_);
+                     links_[interface]->dhcp.OnConflict(now, dhcp);
+                     CarryOut(now, interface, dhcp, out);
+                   },
+                   [](stack::Drop) {},  // counted where the frame came in
+               },
+               std::get<1>(item));
+  }
+}
+
+void Home::CarryOut(absl::Time now, uint8_t interface, stack::ip::DhcpClient::Out& from,
+                    Outcome& out) {
+  for (auto& item : from.items()) {
+    if (auto* frame = std::get_if<0>(&item)) {
+      SendDhcp(interface, std::move(frame->buf), frame->address, out);
+      continue;
+    }
+    std::visit(stack::Overloaded{
+                   [&](const stack::ip::LeaseUp& up) { OnLease(now, interface, up.lease, out); },
+                   [&](const stack::ip::LeaseLost&) { OnLeaseLost(interface, out); },
+                   [](stack::Drop) {},
+               },
+               std::get<1>(item));
+  }
+}
+
+void Home::OnLease(absl::Time now, uint8_t interface, const stack::ip::Lease& lease, Outcome& out) {
+  Link& link = *links_[interface];
+  if (!link.leased.IsZero() && link.leased != lease.address.address) OnLeaseLost(interface, out);
+  link.leased = lease.address.address;
+  log_.Info("lease",
+            {{"interface", settings_.interfaces[interface].name},
+             {"address", lease.address.Text()},
+             {"gateway", lease.gateway},
+             {"server", lease.server}},
+            "address by DHCP");
+  shard::InterfaceAddress change{interface, lease.address, std::nullopt};
+  if (!lease.gateway.IsZero()) change.gateway = lease.gateway;
+  out.mail.push_back({std::nullopt, change});
+  stack::link::Neighbors::Out arp(pool_);
+  link.neighbors.AddAddress(now, lease.address, arp);
+  CarryOut(now, interface, arp, out);
+}
+
+void Home::OnLeaseLost(uint8_t interface, Outcome& out) {
+  Link& link = *links_[interface];
+  if (link.leased.IsZero()) return;
+  log_.Warning("lease_lost",
+               {{"interface", settings_.interfaces[interface].name}, {"address", link.leased}},
+               "the address given by DHCP is gone");
+  link.neighbors.RemoveAddress(link.leased);
+  link.leased = {};
+  out.mail.push_back(
+      {std::nullopt, shard::InterfaceAddress{interface, std::nullopt, std::nullopt}});
+}
+
+// To all by Ethernet in either case: a renewal's server may not be in ARP's reach before there is a
+// route, and every server takes it.
+void Home::SendDhcp(uint8_t interface, stack::PacketBuf payload, const stack::Endpoint& to,
+                    Outcome& out) {
+  const stack::Ip4 from = to.ip.IsLimitedBroadcast() ? stack::Ip4{} : links_[interface]->leased;
+  stack::wire::Ip4Fields fields;
+  fields.source = from;
+  fields.destination = to.ip;
+  const bool pushed =
+      stack::ip::PushUdp(payload, {from, kDhcpClientPort}, to, stack::ip::UdpChecksum::kHonest) ==
+          stack::Drop::kNone &&
+      stack::ip::Push(payload, fields) == stack::Drop::kNone &&
+      stack::link::Push(payload, stack::Mac::Broadcast(), settings_.interfaces[interface].mac,
+                        stack::wire::EtherType::kIp4);
+  if (pushed) out.frames.push_back({interface, std::move(payload)});
+}
+
+}  // namespace gateway::home

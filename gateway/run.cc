@@ -1,0 +1,299 @@
+#include "gateway/run.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "crypto/prim/rng.h"
+#include "gateway/crew/crew.h"
+#include "gateway/io/clock.h"
+#include "gateway/io/event_loop.h"
+#include "gateway/io/log.h"
+#include "gateway/io/nic.h"
+#include "gateway/io/packet_ring.h"
+#include "gateway/io/signals.h"
+#include "gateway/shard/settings.h"
+#include "gateway/shard/shard.h"
+
+namespace gateway {
+namespace {
+
+using shard::Box;
+using shard::Control;
+
+constexpr uint32_t kMaxDefaultShards = 8;
+constexpr absl::Duration kDrainPoll = absl::Milliseconds(10);
+constexpr absl::Duration kStopLimit = absl::Seconds(8);
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "adit: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+io::Level LevelOf(conf::Log::Level level) {
+  switch (level) {
+    case conf::Log::Level::kDebug:
+      return io::Level::kDebug;
+    case conf::Log::Level::kInfo:
+      return io::Level::kInfo;
+    case conf::Log::Level::kWarning:
+      return io::Level::kWarning;
+    case conf::Log::Level::kError:
+      return io::Level::kError;
+  }
+  return io::Level::kInfo;
+}
+
+// One shard with its thread, and all that only this thread uses.
+struct Worker {
+  crypto::SystemRng rng;
+  io::Waker waker;
+  io::EventLoop loop;
+  std::unique_ptr<shard::Shard> shard;
+  std::thread thread;
+};
+
+// The gateway's parts in the order in which they are built, and so ended in reverse.
+class Gateway {
+ public:
+  Gateway(const conf::Model& model, const RunOptions& options)
+      : model_(model),
+        log_level_(LevelOf(model.log.level)),
+        log_json_(model.log.json || options.log_json) {
+    if (options.log_level) log_level_ = io::LevelOf(*options.log_level).value_or(log_level_);
+  }
+  ~Gateway() { Stop(); }
+
+  absl::Status Start();
+  void Loop();
+
+ private:
+  absl::Status OpenInterfaces();
+  void MakeBoxes();
+  void MakeCrew();
+  absl::Status MakeShards();
+  void StartThreads();
+  void Tell(const auto& message);
+  void TakeSignals();
+  bool Drained() const;
+  void Stop();
+  static void RunShard(Worker& worker, const std::atomic<bool>& stop);
+
+  const conf::Model& model_;
+  io::Level log_level_;
+  bool log_json_;
+  std::optional<io::Signals> signals_;
+  io::Waker control_waker_;
+  io::EventLoop control_loop_;
+  std::unique_ptr<io::LogWriter> writer_;
+  io::Log* log_ = nullptr;
+  crypto::SystemRng rng_;
+  std::optional<shard::Settings> settings_;
+  uint8_t shards_ = 1;
+  size_t crew_workers_ = 1;
+  std::vector<std::vector<std::unique_ptr<io::Port>>> ports_;  // [interface][shard]
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::vector<std::unique_ptr<Box>>>
+      boxes_;  // [writer][reader]; shards, control, crew workers
+  std::unique_ptr<crew::Crew> crew_;
+  std::atomic<bool> stop_{false};
+  absl::Time stopping_since_ = absl::InfiniteFuture();
+};
+
+absl::Status Gateway::Start() {
+  auto signals = io::Signals::Block();
+  if (!signals.ok()) return signals.status();
+  signals_.emplace(*std::move(signals));
+  writer_ = std::make_unique<io::LogWriter>(io::LogOptions{
+      .level = log_level_, .json = log_json_, .reader = &control_waker_, .sink = {}});
+  log_ = &writer_->NewLog();
+  const uint32_t cpus = std::max(1U, std::thread::hardware_concurrency());
+  shards_ = static_cast<uint8_t>(model_.shards.value_or(std::min(cpus, kMaxDefaultShards)));
+  crew_workers_ = std::max<size_t>(1, std::min<size_t>(cpus / 2, 4));
+  if (const absl::Status opened = OpenInterfaces(); !opened.ok()) return opened;
+  for (uint8_t i = 0; i < shards_; ++i) workers_.push_back(std::make_unique<Worker>());
+  MakeBoxes();
+  MakeCrew();
+  if (const absl::Status made = MakeShards(); !made.ok()) return made;
+  StartThreads();
+  return absl::OkStatus();
+}
+
+absl::Status Gateway::OpenInterfaces() {
+  std::vector<shard::InterfaceFacts> facts;
+  for (const conf::Interface& interface : model_.interfaces) {
+    const auto nic = io::ReadNic(interface.name);
+    if (!nic.ok()) return nic.status();
+    facts.push_back({io::DerivedMac(nic->mac, nic->name),
+                     static_cast<uint16_t>(std::min<uint32_t>(nic->mtu, 9000))});
+  }
+  auto settings = shard::Translate(model_, facts, shards_, rng_);
+  if (!settings.ok()) return settings.status();
+  settings_.emplace(*std::move(settings));
+  std::vector<stack::Ip4> own;
+  for (const auto& interface : settings_->interfaces) {
+    if (interface.address) own.push_back(interface.address->address);
+  }
+  for (const auto& interface : settings_->interfaces) {
+    io::PacketOptions options;
+    options.steering = settings_->Steering(interface, own);
+    auto ports = io::OpenPacketPorts(interface.name, options);
+    if (!ports.ok()) return ports.status();
+    ports_.push_back(*std::move(ports));
+    log_->Info("interface",
+               {{"interface", interface.name},
+                {"address", interface.address ? interface.address->Text() : "dhcp"},
+                {"mac", interface.mac.Text()},
+                {"mtu", interface.mtu},
+                {"serve", interface.serve},
+                {"nat", interface.nat}},
+               "interface opened");
+  }
+  return absl::OkStatus();
+}
+
+void Gateway::MakeBoxes() {
+  shard::MailboxSizes control;  // writers other than shards send no packets
+  control.packet_bytes = 4096;
+  for (size_t writer = 0; writer < shards_ + 1U + crew_workers_; ++writer) {
+    auto& row = boxes_.emplace_back();
+    for (const auto& worker : workers_) {
+      row.push_back(
+          std::make_unique<Box>(worker->waker, writer < shards_ ? shard::MailboxSizes{} : control));
+    }
+  }
+}
+
+void Gateway::MakeCrew() {
+  std::vector<crew::Crew::Sink> sinks;
+  for (uint8_t to = 0; to < shards_; ++to) {
+    sinks.push_back([this, to](size_t worker, crew::Answer answer) {
+      Box& box = *boxes_[shards_ + 1U + worker][to];
+      // Room is reserved for as many as can be under way.
+      if (!box.PutControl(std::move(answer), shard::Room::kReserved)) return;
+      box.Flush();
+    });
+  }
+  crew::CrewOptions options;
+  options.workers = crew_workers_;
+  crew_ = std::make_unique<crew::Crew>(options, std::move(sinks));
+}
+
+absl::Status Gateway::MakeShards() {
+  const absl::Time now = io::MonotonicNow();
+  for (uint8_t i = 0; i < shards_; ++i) {
+    Worker& worker = *workers_[i];
+    shard::Shard::Environment environment;
+    environment.index = i;
+    environment.settings = &*settings_;
+    for (const auto& ports : ports_) environment.ports.push_back(ports[i].get());
+    for (size_t writer = 0; writer < boxes_.size(); ++writer) {
+      if (writer != i) environment.in.push_back(boxes_[writer][i].get());
+    }
+    for (uint8_t to = 0; to < shards_; ++to) {
+      environment.out.push_back(to == i ? nullptr : boxes_[i][to].get());
+    }
+    environment.ask_crew = [this, i](crew::Job&& job) { return crew_->Ask(i, std::move(job)); };
+    environment.rng = &worker.rng;
+    environment.log = &writer_->NewLog(i);
+    auto shard = shard::Shard::Create(now, std::move(environment));
+    if (!shard.ok()) return shard.status();
+    worker.shard = *std::move(shard);
+    absl::Status watched = worker.loop.Add(worker.waker.fd(), 0);
+    for (const auto& ports : ports_) {
+      for (const int fd : ports[i]->fds()) watched.Update(worker.loop.Add(fd, 1));
+    }
+    if (!watched.ok()) return watched;
+  }
+  return absl::OkStatus();
+}
+
+void Gateway::StartThreads() {
+  for (const auto& worker : workers_) {
+    worker->thread = std::thread([this, &w = *worker] { RunShard(w, stop_); });
+  }
+  log_->Info("started", {{"shards", shards_}, {"crew", crew_workers_}, {"version", ADIT_VERSION}},
+             "adit is running");
+}
+
+// Works until there is nothing left, and only then sleeps.
+void Gateway::RunShard(Worker& worker, const std::atomic<bool>& stop) {
+  shard::Shard& shard = *worker.shard;
+  while (!stop.load(std::memory_order_acquire)) {
+    const absl::Time now = io::MonotonicNow();
+    if (shard.Round(now)) continue;
+    worker.waker.BeginSleep();
+    const bool more = shard.HasMail() || stop.load(std::memory_order_acquire);
+    worker.loop.Wait(more ? absl::ZeroDuration() : shard.NextDeadline() - now);
+    worker.waker.EndSleep();
+  }
+}
+
+void Gateway::Tell(const auto& message) {
+  for (const auto& box : boxes_[shards_]) {
+    if (box->PutControl(Control(message), shard::Room::kReserved)) box->Flush();
+  }
+}
+
+bool Gateway::Drained() const {
+  return std::all_of(workers_.begin(), workers_.end(),
+                     [](const auto& worker) { return worker->shard->drained(); });
+}
+
+void Gateway::TakeSignals() {
+  while (const auto signal = signals_->Take()) {
+    if (*signal == io::Signals::Kind::kReport) {
+      Tell(shard::Report{});
+    } else if (stopping_since_ == absl::InfiniteFuture()) {
+      stopping_since_ = io::MonotonicNow();
+      log_->Info("stopping", {}, "ending all sessions");
+      Tell(shard::Report{});
+      Tell(shard::Drain{});
+    }
+  }
+}
+
+void Gateway::Loop() {
+  const absl::Status watched = control_loop_.Add(signals_->fd(), 0);
+  if (!watched.ok() || !control_loop_.Add(control_waker_.fd(), 1).ok()) return;
+  for (;;) {
+    control_waker_.BeginSleep();
+    writer_->Drain();
+    const bool stopping = stopping_since_ != absl::InfiniteFuture();
+    control_loop_.Wait(stopping ? kDrainPoll : absl::InfiniteDuration());
+    control_waker_.EndSleep();
+    TakeSignals();
+    if (stopping && (Drained() || io::MonotonicNow() - stopping_since_ > kStopLimit)) return;
+  }
+}
+
+void Gateway::Stop() {
+  stop_.store(true, std::memory_order_release);
+  for (const auto& worker : workers_) {
+    worker->waker.Signal();
+    if (worker->thread.joinable()) worker->thread.join();
+  }
+  crew_.reset();  // its sinks write into the boxes
+  if (writer_ == nullptr) return;
+  if (stopping_since_ != absl::InfiniteFuture()) log_->Info("stopped", {}, "adit has ended");
+  writer_->Drain();
+}
+
+}  // namespace
+
+int Run(const conf::Model& model, const RunOptions& options) {
+  if (options.log_level && !io::LevelOf(*options.log_level)) {
+    std::fprintf(stderr, "adit: --log-level: one of debug, info, warning, error\n");
+    return 2;
+  }
+  Gateway gateway(model, options);
+  if (const absl::Status started = gateway.Start(); !started.ok()) return Fail(started);
+  gateway.Loop();
+  return 0;
+}
+
+}  // namespace gateway

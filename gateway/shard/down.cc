@@ -1,0 +1,147 @@
+#include "gateway/shard/down.h"
+
+#include <utility>
+
+#include "gateway/shard/peers.h"
+#include "nat/rewrite.h"
+#include "stack/ip/ip4_out.h"
+
+namespace gateway::shard {
+namespace {
+
+using stack::Drop;
+using stack::wire::Ip4Packet;
+
+// IPv4 and TCP headers without options: what separates an MTU from an MSS (RFC 6691).
+constexpr uint16_t kTcpIpHeaders = 40;
+
+stack::Ip4 DestinationOf(const stack::PacketBuf& packet) {
+  return {stack::Load32(packet.bytes().data() + nat::kIpDestination)};
+}
+bool DontFragment(const stack::PacketBuf& packet) {
+  return (static_cast<uint8_t>(packet.bytes()[6]) & 0x40) != 0;
+}
+
+}  // namespace
+
+void Down::AddArrival(absl::Time now, stack::PacketBuf packet, uint8_t interface) {
+  if (arrivals_.full()) Run(now);
+  arrivals_.Add(std::move(packet)).interface = interface;
+}
+
+void Down::AddRouted(absl::Time now, stack::PacketBuf packet) {
+  if (routed_.full()) RunRouted(now);
+  routed_.Add(std::move(packet));
+}
+
+void Down::Run(absl::Time now) {
+  RunArrivals(now);
+  RunRouted(now);
+  if (!ready_.empty()) sealer_.SendData(now, ready_);
+}
+
+void Down::RunArrivals(absl::Time now) {
+  if (arrivals_.empty()) return;
+  arrivals_.Stage([this, now](Packet& packet) { return Translate(now, packet); });  // 5
+  arrivals_.Stage([this](Packet& packet) {                                          // 6
+    return tables_.filter.Check(std::as_const(packet.buf).bytes());
+  });
+  arrivals_.Stage([this, now](Packet& packet) { return Route(now, packet); });  // 7
+  arrivals_.Clear();
+}
+
+// 5: a packet for one of our own addresses belongs to a client if there is a mapping. A routed one
+// keeps its addresses.
+Drop Down::Translate(absl::Time now, Packet& packet) {
+  if (!tables_.translator.IsExternal(DestinationOf(packet.buf))) return Drop::kNone;
+  const auto client = tables_.translator.Inbound(packet.buf.bytes(), Seconds(now));
+  return client.ok() ? Drop::kNone : client.error();
+}
+
+// 7: one hop less to live, then to whoever has the client.
+Drop Down::Route(absl::Time now, Packet& packet) {
+  const Drop expired = nat::DecrementTtl(packet.buf.bytes());
+  if (expired != Drop::kNone) {
+    auto error = tables_.icmp.TimeExceeded(
+        now, {std::as_const(packet.buf).bytes(), DestinationOf(packet.buf)},
+        stack::wire::TimeExceededCode::kInTransit);
+    if (error.ok() && *error) Report(now, *std::move(error), DestinationOf(packet.buf));
+    return expired;
+  }
+  AddRouted(now, std::move(packet.buf));
+  return Drop::kNone;
+}
+
+void Down::RunRouted(absl::Time now) {
+  if (routed_.empty()) return;
+  routed_.Stage([this](Packet& packet) {
+    const stack::Ip4 client = DestinationOf(packet.buf);
+    const nat::Hop hop = tables_.router.Lookup(client);
+    if (hop.kind == nat::Hop::Kind::kPeer) {
+      packet.session = peers_.FindSession(hop.index);
+      return packet.session == nullptr || !packet.session->up ? Drop::kPeerGone : Drop::kNone;
+    }
+    const uint8_t owner = hop.kind == nat::Hop::Kind::kShard ? static_cast<uint8_t>(hop.index)
+                                                             : tables_.ShardOfClient(client);
+    if (owner == tables_.shard) return Drop::kNoRoute;
+    const Drop drop = post_.SendPacket(owner, {.entry = Entry::kRouted, .from = {}, .to = {}},
+                                       std::as_const(packet.buf).bytes());
+    if (drop == Drop::kNone) packet.buf.Release();
+    return drop;
+  });
+  routed_.Stage([this, now](Packet& packet) { return Fit(now, packet); });
+  routed_.Clear();
+}
+
+Drop Down::Fit(absl::Time now, Packet& packet) {
+  Session& session = *packet.session;
+  nat::ClampMss(packet.buf.bytes(), static_cast<uint16_t>(session.mtu - kTcpIpHeaders));
+  if (packet.buf.size() > session.mtu) return FitLarge(now, packet);
+  AddReady(now, std::move(packet.buf), session);
+  return Drop::kNone;
+}
+
+// Larger than the tunnel takes: cut, or reported to the sender if it must not be (RFC 1191).
+Drop Down::FitLarge(absl::Time now, Packet& packet) {
+  Session& session = *packet.session;
+  if (DontFragment(packet.buf)) {
+    auto error =
+        tables_.icmp.Unreachable(now, {std::as_const(packet.buf).bytes(), session.gateway},
+                                 stack::wire::UnreachableCode::kFragmentationNeeded, session.mtu);
+    if (error.ok() && *error) Report(now, *std::move(error), session.address);
+    return Drop::kTooBig;
+  }
+  const Drop drop =
+      stack::ip::Fragment(std::move(packet.buf), session.mtu, tables_.pool, fragments_);
+  if (drop != Drop::kNone) return drop;
+  packet.buf.Release();
+  for (stack::PacketBuf& fragment : fragments_) AddReady(now, std::move(fragment), session);
+  fragments_.clear();
+  return Drop::kNone;
+}
+
+void Down::AddReady(absl::Time now, stack::PacketBuf packet, Session& session) {
+  if (ready_.full()) sealer_.SendData(now, ready_);
+  ready_.Add(std::move(packet)).session = &session;
+}
+
+// An ICMP error about a packet on its way down goes back to where that came from. If it came
+// through NAT, the error must speak of the addresses its receiver knows: it passes the translator
+// like one that the client sent.
+void Down::Report(absl::Time now, stack::PacketBuf error, stack::Ip4 client) {
+  const stack::Ip4 to = DestinationOf(error);
+  if (tables_.settings.IsClient(to)) return AddRouted(now, std::move(error));
+  const nat::Hop hop = tables_.router.Lookup(to);
+  if (hop.kind != nat::Hop::Kind::kInterface) return;
+  const auto interface = static_cast<uint8_t>(hop.index);
+  if (tables_.settings.interfaces[interface].nat) {
+    stack::wire::SetSource(error.bytes(), client);
+    const Drop drop = tables_.translator.Outbound(error.bytes(), tables_.OwnAddress(interface),
+                                                  client, Seconds(now));
+    if (drop != Drop::kNone) return tables_.stats.Drop(drop);
+  }
+  const Drop drop = tables_.egress.Send(now, error, interface, hop.via.IsZero() ? to : hop.via);
+  if (drop != Drop::kNone) tables_.stats.Drop(drop);
+}
+
+}  // namespace gateway::shard

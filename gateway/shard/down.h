@@ -1,0 +1,54 @@
+// The way down, internet -> client, from a checked IPv4 packet to the tunnel (stages 5 to 7; the
+// rest is sealer.h).
+#pragma once
+
+#include <vector>
+
+#include "absl/time/time.h"
+#include "gateway/shard/packet.h"
+#include "gateway/shard/post.h"
+#include "gateway/shard/sealer.h"
+#include "gateway/shard/tables.h"
+
+namespace gateway::shard {
+
+class Peers;
+
+class Down {
+ public:
+  Down(Tables& tables, Peers& peers, Sealer& sealer, Post& post)
+      : tables_(tables),
+        peers_(peers),
+        sealer_(sealer),
+        post_(post),
+        arrivals_(tables.stats),
+        routed_(tables.stats),
+        ready_(tables.stats) {}
+
+  // A whole packet from the network for one of our NAT addresses, or for a client.
+  void AddArrival(absl::Time now, stack::PacketBuf packet, uint8_t interface);
+  // A packet for a client, with the router behind it: from another client, from another shard, or
+  // made here.
+  void AddRouted(absl::Time now, stack::PacketBuf packet);
+  // Runs everything added to its end: sealed and handed to the link.
+  void Run(absl::Time now);
+
+ private:
+  stack::Drop Translate(absl::Time now, Packet& packet);
+  stack::Drop Route(absl::Time now, Packet& packet);
+  stack::Drop Fit(absl::Time now, Packet& packet);
+  stack::Drop FitLarge(absl::Time now, Packet& packet);
+  void RunArrivals(absl::Time now);
+  void RunRouted(absl::Time now);
+  void AddReady(absl::Time now, stack::PacketBuf packet, Session& session);
+  void Report(absl::Time now, stack::PacketBuf error, stack::Ip4 client);
+
+  Tables& tables_;
+  Peers& peers_;
+  Sealer& sealer_;
+  Post& post_;
+  Batch arrivals_, routed_, ready_;
+  std::vector<stack::PacketBuf> fragments_;
+};
+
+}  // namespace gateway::shard

@@ -1,0 +1,134 @@
+// A subscriber as his shard keeps him: the ESP SAs he negotiated, the L2TP tunnels inside them, the
+// PPP sessions inside those. Data and lookups only; what happens to it is decided in peers.h.
+//
+//   Peer --< Child    a pair of ESP SAs; one is current, older ones linger so that nothing under
+//   way is lost
+//        --< Tunnel   an L2TP control connection, pinned to the client's UDP port
+//                --< Session   a PPP link in a call: the user, his address, his counters
+//
+// Everything is found by the numbers we gave out (SPI, tunnel id, session id) and never by address:
+// clients behind one NAT share the outer address, the inner address and port 1701.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "crypto/esp/sa.h"
+#include "crypto/ike/event.h"
+#include "stack/base/wheel.h"
+#include "stack/l2tp/tunnel_lns.h"
+#include "stack/ppp/lns_link.h"
+
+namespace gateway::shard {
+
+namespace esp = crypto::esp;
+namespace ike = crypto::ike;
+
+class Peer;
+class Tunnel;
+
+// Something with a deadline, in the shard's wheel.
+class Timed : public stack::WheelEntry {
+ public:
+  enum class Kind : uint8_t { kIke, kPeer, kTunnel, kSession };
+  explicit Timed(Kind kind) : kind_(kind) {}
+  Kind kind() const { return kind_; }
+
+ private:
+  Kind kind_;
+};
+
+// A pair of ESP SAs. The inbound half lives in the shard's SAD, under `spi_in`.
+struct Child {
+  ike::PhaseOneId phase_one;
+  esp::Spi spi_in;
+  std::unique_ptr<esp::OutboundSa> out;
+  bool udp_encapsulated = false;
+  bool proven = false;  // the client showed that it receives: QM3, or ESP that opened
+  absl::Time remove_at = absl::InfiniteFuture();  // deleted, and lingers until then
+  absl::Time expires = absl::InfiniteFuture();    // hard limit by time
+
+  bool deleted() const { return remove_at != absl::InfiniteFuture(); }
+};
+
+// A PPP session in an L2TP call.
+class Session : public Timed {
+ public:
+  Session(Tunnel& its_tunnel, stack::l2tp::SessionId own_id, stack::l2tp::SessionId peer_id,
+          const stack::ppp::LnsOptions& options, stack::Rng& rng, absl::Time now)
+      : Timed(Kind::kSession),
+        tunnel(its_tunnel),
+        own(own_id),
+        peer(peer_id),
+        link(options, rng),
+        started(now) {}
+
+  Tunnel& tunnel;
+  const stack::l2tp::SessionId own, peer;
+  stack::ppp::LnsLink link;
+  bool sequencing = false;  // the client wants Ns in data
+  uint16_t next_ns = 0;
+  bool up = false;      // IPv4 may pass
+  bool ending = false;  // PPP is down already: the call follows
+  std::string user;
+  std::optional<stack::Ip4> fixed;    // the user's own address
+  std::optional<stack::Ip4> granted;  // ours to give back
+  uint64_t address_ticket = 0;        // the question to home, while it is open
+  uint32_t ppp_ticket = 0;            // and the link's question behind it
+  stack::Ip4 address, gateway;        // while up
+  uint16_t mtu = 0;                   // largest IPv4 packet towards the client
+
+  absl::Time started;
+  uint64_t up_packets = 0, up_bytes = 0, down_packets = 0, down_bytes = 0;
+};
+
+class Tunnel : public Timed {
+ public:
+  Tunnel(Peer& its_peer, uint16_t its_port, absl::Time now,
+         const stack::l2tp::TunnelOptions& options, stack::l2tp::TunnelId own, stack::Rng& rng)
+      : Timed(Kind::kTunnel), peer(its_peer), port(its_port), machine(now, options, own, rng) {}
+
+  Session* Find(stack::l2tp::SessionId own) const {
+    for (const auto& session : sessions) {
+      if (session->own == own) return session.get();
+    }
+    return nullptr;
+  }
+
+  Peer& peer;
+  const uint16_t port;  // the client's UDP port, as its SCCRQ showed it (RFC 3193 section 4)
+  stack::l2tp::TunnelLns machine;
+  std::vector<std::unique_ptr<Session>> sessions;
+};
+
+class Peer : public Timed {
+ public:
+  Peer(uint32_t its_id, absl::Time now)
+      : Timed(Kind::kPeer), id(its_id), began(now), last_heard(now) {}
+
+  Child* Find(esp::Spi spi_in) const {
+    for (const auto& child : children) {
+      if (child->spi_in == spi_in) return child.get();
+    }
+    return nullptr;
+  }
+
+  const uint32_t id;
+  ike::Path path;  // where its ESP goes; follows authenticated packets (RFC 3947 section 7)
+  ike::Identification identity;                  // phase 1
+  ike::Identification idci;                      // its end of the traffic, as the quick mode said
+  std::vector<std::unique_ptr<Child>> children;  // oldest first
+  Child* current = nullptr;                      // packets to the client leave on it
+  std::vector<std::unique_ptr<Tunnel>> tunnels;
+  absl::Time began;       // first IKE message of the login, for the timeline
+  absl::Time last_heard;  // last packet that opened
+  absl::Time dpd_asked = absl::InfinitePast();
+  absl::Time deserted = absl::InfiniteFuture();  // without SAs, or without a tunnel, since
+  bool closing = false;                          // we are ending it in order
+};
+
+}  // namespace gateway::shard

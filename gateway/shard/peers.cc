@@ -1,0 +1,274 @@
+#include "gateway/shard/peers.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gateway::shard {
+namespace {
+
+using io::Level;
+namespace l2tp = stack::l2tp;
+
+// How long a peer may be without a tunnel, or without SAs to reach it on, before we end it.
+constexpr absl::Duration kDesertedLimit = absl::Seconds(60);
+// Deadlines a round; the rest waits for the next, so that packets are not held up.
+constexpr int kDeadlinesARound = 64;
+
+ike::Options IkeOptions(const Tables& tables) {
+  ike::Options options = tables.settings.ike;
+  options.psks = &tables.settings.psks;
+  for (uint32_t bucket = tables.shard; bucket < 256; bucket += tables.settings.shards) {
+    options.buckets.push_back(static_cast<uint8_t>(bucket));
+  }
+  return options;
+}
+
+}  // namespace
+
+Peers::Peers(absl::Time now, Tables& tables, Sealer& sealer, AskCrew ask_crew)
+    : tables_(tables),
+      sealer_(sealer),
+      ask_crew_(std::move(ask_crew)),
+      responder_(now, IkeOptions(tables), tables.rng),
+      wheel_(now),
+      ike_outs_(tables.pool),
+      tunnel_outs_(tables.pool),
+      link_outs_(tables.pool) {}
+
+Peer* Peers::FindPeer(uint32_t id) const {
+  const auto it = peers_.find(id);
+  return it == peers_.end() ? nullptr : it->second.get();
+}
+
+Tunnel* Peers::FindTunnel(l2tp::TunnelId own) const {
+  const auto it = tunnels_.find(own);
+  return it == tunnels_.end() ? nullptr : it->second;
+}
+
+Session* Peers::FindSession(uint32_t hop_index) const {
+  const Tunnel* tunnel = FindTunnel({static_cast<uint16_t>(hop_index >> 16)});
+  return tunnel == nullptr ? nullptr : tunnel->Find({static_cast<uint16_t>(hop_index)});
+}
+
+void Peers::OnDeadline(absl::Time now) {
+  wheel_.Advance(
+      now,
+      [this, now](stack::WheelEntry& entry) {
+        auto& timed = static_cast<Timed&>(entry);
+        switch (timed.kind()) {
+          case Timed::Kind::kIke: {
+            auto out = ike_outs_.Take();
+            responder_.OnDeadline(now, *out);
+            CarryOut(now, *out);
+            break;
+          }
+          case Timed::Kind::kPeer:
+            OnPeerDue(now, static_cast<Peer&>(timed));
+            break;
+          case Timed::Kind::kTunnel: {
+            auto& tunnel = static_cast<Tunnel&>(timed);
+            auto out = tunnel_outs_.Take();
+            tunnel.machine.OnDeadline(now, *out);
+            CarryOut(now, tunnel, *out);
+            break;
+          }
+          case Timed::Kind::kSession: {
+            auto& session = static_cast<Session&>(timed);
+            auto out = link_outs_.Take();
+            session.link.OnDeadline(now, *out);
+            CarryOut(now, session, *out);
+            break;
+          }
+        }
+      },
+      kDeadlinesARound);
+}
+
+// Everything a peer itself waits for: SAs that linger or run out, being deserted, and silence.
+void Peers::OnPeerDue(absl::Time now, Peer& peer) {
+  std::vector<esp::Spi> over;
+  for (const auto& child : peer.children) {
+    if (child->remove_at <= now || child->expires <= now) over.push_back(child->spi_in);
+  }
+  for (const esp::Spi spi : over) RemoveChild(peer, spi);
+  if (!over.empty() && peer.children.empty()) return RemovePeer(now, peer, "no_sa");
+  if (peer.closing && peer.tunnels.empty()) {
+    DeleteSas(now, peer);
+    return RemovePeer(now, peer, "closed");
+  }
+  NoteDesertion(now, peer);
+  if (peer.deserted + kDesertedLimit <= now) {
+    DeleteSas(now, peer);
+    return RemovePeer(now, peer, peer.tunnels.empty() ? "no_tunnel" : "no_sa");
+  }
+  const absl::Duration dpd = tables_.settings.dpd;
+  if (dpd > absl::ZeroDuration() && peer.current != nullptr &&
+      std::max(peer.last_heard, peer.dpd_asked) + dpd <= now) {
+    peer.dpd_asked = now;
+    auto out = ike_outs_.Take();
+    responder_.StartDpd(now, peer.current->phase_one, *out);
+    CarryOut(now, *out);  // the answer, or its absence, comes later: the peer is still there
+  }
+  Schedule(peer);
+}
+
+void Peers::Schedule(Peer& peer) {
+  absl::Time next = peer.deserted + kDesertedLimit;
+  for (const auto& child : peer.children) next = std::min({next, child->remove_at, child->expires});
+  if (tables_.settings.dpd > absl::ZeroDuration()) {
+    next = std::min(next, std::max(peer.last_heard, peer.dpd_asked) + tables_.settings.dpd);
+  }
+  wheel_.Schedule(peer, next);
+}
+
+// A peer without a tunnel, or without an SA to send on, is given some time and no more.
+void Peers::NoteDesertion(absl::Time now, Peer& peer) {
+  const bool deserted = peer.tunnels.empty() || peer.current == nullptr;
+  if (!deserted) {
+    peer.deserted = absl::InfiniteFuture();
+  } else if (peer.deserted == absl::InfiniteFuture()) {
+    peer.deserted = now;
+  }
+  Schedule(peer);
+}
+
+// DELETE for what the client still has, ESP first (RFC 2408 section 3.15), over whatever phase 1 is
+// left.
+void Peers::DeleteSas(absl::Time now, Peer& peer) {
+  std::vector<ike::PhaseOneId> mine;
+  for (const auto& [id, login] : logins_) {
+    if (login.peer == peer.id) mine.push_back(id);
+  }
+  auto out = ike_outs_.Take();
+  for (const auto& child : peer.children) {
+    if (child->deleted() || mine.empty()) continue;
+    const bool own_is_left = std::find(mine.begin(), mine.end(), child->phase_one) != mine.end();
+    responder_.DeleteChild(now, own_is_left ? child->phase_one : mine.back(), {child->spi_in.value},
+                           *out);
+    CarryOut(now, *out);
+  }
+  for (const ike::PhaseOneId id : mine) {
+    responder_.DeletePhase1(now, id, *out);
+    CarryOut(now, *out);
+  }
+}
+
+void Peers::RemovePeer(absl::Time now, Peer& peer, std::string_view why) {
+  while (!peer.tunnels.empty()) {
+    Tunnel& tunnel = *peer.tunnels.back();
+    while (!tunnel.sessions.empty()) EndSession(now, *tunnel.sessions.back(), why);
+    RemoveTunnel(tunnel);
+  }
+  wheel_.Cancel(peer);
+  while (!peer.children.empty()) RemoveChild(peer, peer.children.back()->spi_in);
+  for (auto& [id, login] : logins_) {
+    if (login.peer == peer.id) login.peer = 0;
+  }
+  if (const auto it = by_remote_.find(peer.path.remote); it != by_remote_.end()) {
+    std::erase(it->second, peer.id);
+    if (it->second.empty()) by_remote_.erase(it);
+    mail_.push_back(PeerLeft{peer.path.remote, tables_.shard});
+  }
+  tables_.log.Info("peer_gone", {{"peer", peer.path.remote}, {"reason", why}}, "client is gone");
+  const auto it = peers_.find(peer.id);
+  dead_peers_.push_back(std::move(it->second));
+  peers_.erase(it);
+}
+
+// LCP Terminate first; what follows, follows from the events.
+void Peers::Close(absl::Time now, Peer& peer) {
+  peer.closing = true;
+  if (peer.current == nullptr) {  // nothing can be said to it any more
+    DeleteSas(now, peer);
+    return RemovePeer(now, peer, "closed");
+  }
+  std::vector<std::pair<l2tp::TunnelId, std::vector<l2tp::SessionId>>> open;
+  for (const auto& tunnel : peer.tunnels) {
+    auto& entry = open.emplace_back(tunnel->machine.own(), std::vector<l2tp::SessionId>{});
+    for (const auto& session : tunnel->sessions) entry.second.push_back(session->own);
+  }
+  for (const auto& [tunnel_id, sessions] : open) {
+    for (const l2tp::SessionId own : sessions) {
+      Session* session = FindSession(HopOf(tunnel_id, own));
+      if (session == nullptr || session->ending) continue;
+      auto out = link_outs_.Take();
+      session->link.Terminate(now, stack::ppp::DownReason::kShutdown, *out);
+      CarryOut(now, *session, *out);
+    }
+    Tunnel* tunnel = FindTunnel(tunnel_id);
+    if (tunnel != nullptr && tunnel->sessions.empty()) CloseTunnel(now, *tunnel);
+  }
+  if (peer.tunnels.empty()) {
+    DeleteSas(now, peer);
+    RemovePeer(now, peer, "closed");
+  }
+}
+
+void Peers::Drain(absl::Time now) {
+  if (std::exchange(draining_, true)) return;
+  std::vector<uint32_t> ids;
+  for (const auto& [id, peer] : peers_) ids.push_back(id);
+  for (const uint32_t id : ids) {
+    if (Peer* peer = FindPeer(id)) Close(now, *peer);
+  }
+}
+
+void Peers::Abandon(absl::Time now) {
+  while (!peers_.empty()) {
+    Peer& peer = *peers_.begin()->second;
+    DeleteSas(now, peer);
+    RemovePeer(now, peer, "abandoned");
+  }
+}
+
+void Peers::Bury() {
+  dead_sessions_.clear();
+  dead_tunnels_.clear();
+  dead_peers_.clear();
+}
+
+std::string_view Peers::UserOf(const Peer& peer) const {
+  for (const auto& tunnel : peer.tunnels) {
+    for (const auto& session : tunnel->sessions) {
+      if (!session->user.empty()) return session->user;
+    }
+  }
+  return "-";
+}
+
+void Peers::ListSessions(absl::Time now) const {
+  for (const auto& [id, peer] : peers_) {
+    for (const auto& tunnel : peer->tunnels) {
+      for (const auto& session : tunnel->sessions) {
+        tables_.log.Info(
+            "session",
+            {{"user", session->user},
+             {"address", session->address},
+             {"peer", peer->path.remote},
+             {"shard", tables_.shard},
+             {"state", session->up ? "up" : "connecting"},
+             {"udp_encapsulated", peer->current != nullptr && peer->current->udp_encapsulated},
+             {"mtu", session->mtu},
+             {"up_packets", session->up_packets},
+             {"up_bytes", session->up_bytes},
+             {"down_packets", session->down_packets},
+             {"down_bytes", session->down_bytes},
+             {"age", now - session->started}},
+            "session");
+      }
+    }
+    if (peer->tunnels.empty()) {
+      tables_.log.Info(
+          "session",
+          {{"user", UserOf(*peer)}, {"peer", peer->path.remote}, {"state", "ipsec only"}},
+          "session");
+    }
+  }
+}
+
+void Peers::Say(Level level, absl::Time now, std::string_view event, absl::Time began,
+                const stack::Endpoint& remote, const std::string& text) {
+  tables_.log.Line(level, event, {{"peer", remote}, {"after", now - began}}, "login: " + text);
+}
+
+}  // namespace gateway::shard

@@ -1,0 +1,180 @@
+// All subscribers of a shard, and the three machines of each: IKE, L2TP and PPP. Turns one
+// machine's event into another machine's call, and every step of a login into a line of the log.
+//
+//   ike_side.cc    IKE's events: logins, SAs, rekeying, whose SA a new one is
+//   l2tp_side.cc   tunnels and calls
+//   ppp_side.cc    users, addresses, the session itself
+//   peers.cc       what they share: lookups, deadlines, the end of things
+//
+// Called from the control FIFO, by answers and by deadlines, never while a batch holds pointers to
+// what could end here; the ways only look things up (and OnOpened, which ends nothing). What has
+// ended lies in a graveyard until Bury(), so that references stay good for the rest of a call.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "crypto/ike/responder.h"
+#include "gateway/shard/fifo.h"
+#include "gateway/shard/lease.h"
+#include "gateway/shard/messages.h"
+#include "gateway/shard/peer.h"
+#include "gateway/shard/sealer.h"
+#include "gateway/shard/tables.h"
+#include "stack/base/wheel.h"
+
+namespace gateway::shard {
+
+class Peers {
+ public:
+  // Takes a job for the crew; false, and the job untouched, if its queue is full.
+  using AskCrew = std::function<bool(crew::Job&&)>;
+
+  Peers(absl::Time now, Tables& tables, Sealer& sealer, AskCrew ask_crew);
+
+  // ---- for the ways ----
+  Peer* FindPeer(uint32_t id) const;
+  Tunnel* FindTunnel(stack::l2tp::TunnelId own) const;
+  Session* FindSession(uint32_t hop_index) const;
+  // An ESP packet on `sa` proved itself: its sender lives and is at `from`. Null if he is gone.
+  Peer* OnOpened(absl::Time now, const esp::InboundSa& sa, const stack::Endpoint& from,
+                 const stack::Endpoint& to, bool udp_encapsulated);
+
+  // ---- from the control FIFO ----
+  void OnIke(absl::Time now, IkeItem& item);
+  void OnL2tp(absl::Time now, L2tpItem& item);
+  void OnPpp(absl::Time now, PppItem& item);
+
+  // ---- answers ----
+  void OnDh(absl::Time now, crew::Answer answer);
+  void OnAddress(absl::Time now, const AddressGranted& granted);
+
+  void OnDeadline(absl::Time now);
+  absl::Time NextDeadline() const { return wheel_.Next(); }
+
+  // Ends every session in the order of the protocols: LCP Terminate, CDN, StopCCN, DELETE of ESP,
+  // DELETE of ISAKMP. New ones are not taken any more.
+  void Drain(absl::Time now);
+  bool draining() const { return draining_; }
+  bool empty() const { return peers_.empty(); }
+  // Ends what is left without waiting for anybody.
+  void Abandon(absl::Time now);
+
+  // A line for each session to the log.
+  void ListSessions(absl::Time now) const;
+
+  // Mail for home that came up.
+  std::vector<Control> TakeMail() { return std::exchange(mail_, {}); }
+  bool has_mail() const { return !mail_.empty(); }
+  // Frees what has ended. No batch and no caller may hold on to it any more.
+  void Bury();
+
+ private:
+  using TunnelOut = stack::l2tp::Out;
+  using LinkOut = stack::ppp::LnsLink::Out;
+  // A phase 1 on its way, or done.
+  struct Login {
+    absl::Time began;
+    ike::Path path;
+    ike::Identification identity;
+    uint32_t peer = 0;  // 0: no quick mode yet
+  };
+  struct SessionName {
+    stack::l2tp::TunnelId tunnel;
+    stack::l2tp::SessionId session;
+  };
+
+  // ike_side.cc
+  void CarryOut(absl::Time now, ike::Out& out);
+  void On(absl::Time now, const ike::Step& step);
+  void On(absl::Time now, const ike::PhaseOneUp& up);
+  void On(absl::Time now, const ike::WrongPskSuspected& wrong);
+  void On(absl::Time now, const ike::PhaseOneFailed& failed);
+  void On(absl::Time now, const ike::PhaseOneGone& gone);
+  void On(absl::Time now, const ike::InitialContact& contact);
+  void On(absl::Time now, const ike::PathChanged& changed);
+  void On(absl::Time now, const ike::PeerAlive& alive);
+  void On(absl::Time now, const ike::PeerDead& dead);
+  void On(absl::Time now, ike::ChildReady& ready);
+  void On(absl::Time now, const ike::ChildUp& up);
+  void On(absl::Time now, const ike::ChildFailed& failed);
+  void On(absl::Time now, const ike::ChildDeleted& deleted);
+  void AskForKey(absl::Time now, ike::NeedDh& need);
+  void AnswerSpi(absl::Time now, const ike::NeedSpi& need);
+  Peer& PeerFor(absl::Time now, const ike::NeedSpi& need, Login& login);
+  void Prove(absl::Time now, Peer& peer, Child& child);
+  void Retire(absl::Time now, Peer& peer, Child& child);
+  void RemoveChild(Peer& peer, esp::Spi spi_in);
+  void ChooseCurrent(Peer& peer);
+  void MoveTo(Peer& peer, const ike::Path& path);
+  void ScheduleIke();
+
+  // l2tp_side.cc
+  Tunnel* TunnelForSccrq(absl::Time now, Peer& peer, uint16_t port, stack::ByteView message);
+  Tunnel* OpenTunnel(absl::Time now, Peer& peer, uint16_t port);
+  void CarryOut(absl::Time now, Tunnel& tunnel, TunnelOut& out);
+  void StartSession(absl::Time now, Tunnel& tunnel, const stack::l2tp::CallUp& call);
+  void CloseTunnel(absl::Time now, Tunnel& tunnel);
+  void AbandonTunnel(absl::Time now, Tunnel& tunnel);
+  void RemoveTunnel(Tunnel& tunnel);
+  void Schedule(Tunnel& tunnel);
+
+  // ppp_side.cc
+  void CarryOut(absl::Time now, Session& session, LinkOut& out);
+  void On(absl::Time now, Session& session, const stack::ppp::NeedAddress& need);
+  void On(absl::Time now, Session& session, const stack::ppp::Up& up);
+  void On(absl::Time now, Session& session, const stack::ppp::Step& step);
+  void Verify(absl::Time now, Session& session, const stack::ppp::NeedVerify& need);
+  void Suspend(Session& session);
+  void HangUp(absl::Time now, Session& session, stack::ppp::DownReason reason);
+  void EndSession(absl::Time now, Session& session, std::string_view why);
+  uint16_t MtuTowards(const Session& session, uint16_t peer_mru) const;
+  void Schedule(Session& session);
+
+  // peers.cc
+  void OnPeerDue(absl::Time now, Peer& peer);
+  void Schedule(Peer& peer);
+  void NoteDesertion(absl::Time now, Peer& peer);
+  void Close(absl::Time now, Peer& peer);
+  void DeleteSas(absl::Time now, Peer& peer);
+  void RemovePeer(absl::Time now, Peer& peer, std::string_view why);
+  void Say(io::Level level, absl::Time now, std::string_view event, absl::Time began,
+           const stack::Endpoint& remote, const std::string& text);
+  std::string_view UserOf(const Peer& peer) const;
+
+  Tables& tables_;
+  Sealer& sealer_;
+  const AskCrew ask_crew_;
+  ike::Responder responder_;
+  stack::Wheel wheel_;
+  Timed ike_timer_{Timed::Kind::kIke};
+  Leases<ike::Out> ike_outs_;
+  Leases<TunnelOut> tunnel_outs_;
+  Leases<LinkOut> link_outs_;
+
+  absl::flat_hash_map<ike::PhaseOneId, Login> logins_;
+  absl::flat_hash_map<uint32_t, std::unique_ptr<Peer>> peers_;
+  absl::flat_hash_map<stack::Endpoint, std::vector<uint32_t>> by_remote_;
+  absl::flat_hash_map<stack::l2tp::TunnelId, Tunnel*> tunnels_;
+  absl::flat_hash_map<uint64_t, SessionName> address_tickets_;
+  uint32_t last_peer_ = 0;
+  uint64_t last_ticket_ = 0;
+  bool draining_ = false;
+  std::vector<Control> mail_;
+
+  std::vector<std::unique_ptr<Peer>> dead_peers_;
+  std::vector<std::unique_ptr<Tunnel>> dead_tunnels_;
+  std::vector<std::unique_ptr<Session>> dead_sessions_;
+};
+
+// The router's name for a session, and back.
+constexpr uint32_t HopOf(stack::l2tp::TunnelId tunnel, stack::l2tp::SessionId session) {
+  return uint32_t{tunnel.value} << 16 | session.value;
+}
+
+}  // namespace gateway::shard

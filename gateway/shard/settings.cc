@@ -1,0 +1,163 @@
+#include "gateway/shard/settings.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gateway::shard {
+namespace {
+
+// More are legal in a file but make no sense on one machine; indices fit in a byte everywhere.
+constexpr size_t kMaxInterfaces = 64;
+
+crypto::ike::Options TranslateIke(const conf::Ike& ike) {
+  crypto::ike::Options options;
+  if (ike.modp1024) options.phase_one.AllowModp1024();
+  return options;
+}
+
+stack::l2tp::TunnelOptions TranslateL2tp(const conf::L2tp& l2tp) {
+  stack::l2tp::TunnelOptions options;
+  options.host_name = l2tp.host_name;
+  options.hello_interval = l2tp.hello;
+  return options;
+}
+
+stack::ppp::LnsOptions TranslatePpp(const conf::Ppp& ppp, const std::string& name) {
+  stack::ppp::LnsOptions options;
+  options.name = name;
+  options.mru = ppp.mru;
+  options.timing.echo_interval = ppp.echo;
+  return options;
+}
+
+nat::Options TranslateNat(const conf::Nat& nat, uint8_t shards) {
+  nat::Options options;
+  options.ports.first = nat.first_port;
+  options.ports.last = nat.last_port;
+  options.ports.quota = nat.quota;
+  options.ports.shards = shards;
+  return options;
+}
+
+InterfaceSettings TranslateInterface(const conf::Interface& from, const InterfaceFacts& facts) {
+  InterfaceSettings to;
+  to.name = from.name;
+  to.mac = from.mac.value_or(facts.mac);
+  to.mtu = from.mtu.value_or(facts.mtu);
+  to.serve = from.serve;
+  to.nat = from.nat;
+  to.dhcp = from.dhcp;
+  to.address = from.address;
+  to.gateway = from.gateway;
+  return to;
+}
+
+// The interface a route leaves by: the one it names, or the one whose network holds its next
+// router.
+absl::StatusOr<RouteSettings> TranslateRoute(const conf::Route& route,
+                                             const std::vector<InterfaceSettings>& interfaces) {
+  for (size_t i = 0; i < interfaces.size(); ++i) {
+    const InterfaceSettings& interface = interfaces[i];
+    const bool named = route.interface && *route.interface == interface.name;
+    const bool holds = !route.interface && route.via && interface.address &&
+                       interface.address->Contains(*route.via);
+    if (named || holds) {
+      return RouteSettings{route.prefix, static_cast<uint8_t>(i), route.via.value_or(stack::Ip4{})};
+    }
+  }
+  return absl::InvalidArgumentError("no interface leads to the route " + route.prefix.Text());
+}
+
+absl::StatusOr<auth::LocalUsers> TranslateUsers(const std::vector<conf::User>& users,
+                                                stack::Rng& rng) {
+  std::vector<auth::LocalUser> local;
+  for (const conf::User& user : users) {
+    local.push_back({user.name, user.password.Reveal(), user.address});
+  }
+  return auth::LocalUsers::Create(local, rng);
+}
+
+}  // namespace
+
+size_t Settings::PoolOf(stack::Ip4 ip) const {
+  for (size_t i = 0; i < pools.size(); ++i) {
+    if (pools[i].range.first <= ip && ip <= pools[i].range.last) return i;
+  }
+  return 0;
+}
+
+bool Settings::IsClient(stack::Ip4 ip) const {
+  for (const PoolSettings& pool : pools) {
+    if (pool.range.first <= ip && ip <= pool.range.last) return ip != pool.gateway;
+  }
+  return std::find(fixed_addresses.begin(), fixed_addresses.end(), ip) != fixed_addresses.end();
+}
+
+io::SteeringRules Settings::Steering(const InterfaceSettings& interface,
+                                     const std::vector<stack::Ip4>& own) const {
+  io::SteeringRules rules;
+  rules.shards = shards;
+  rules.own = own;
+  for (const PoolSettings& pool : pools) {
+    rules.clients.push_back({pool.range.first, pool.range.last});
+  }
+  for (const stack::Ip4 ip : fixed_addresses) rules.clients.push_back({ip, ip});
+  if (interface.nat) {
+    rules.nat_first = nat.ports.first;
+    rules.nat_last = nat.ports.last;
+  }
+  return rules;
+}
+
+auth::AddressPoolOptions Settings::AddressPool() const {
+  auth::AddressPoolOptions options;
+  options.shards = shards;
+  options.fixed = fixed_addresses;
+  for (const PoolSettings& pool : pools) {
+    options.ranges.push_back(pool.range);
+    options.never.push_back(pool.gateway);
+  }
+  return options;
+}
+
+absl::StatusOr<Settings> Translate(const conf::Model& model,
+                                   const std::vector<InterfaceFacts>& facts, uint8_t shards,
+                                   stack::Rng& rng) {
+  if (model.interfaces.size() > kMaxInterfaces || facts.size() != model.interfaces.size()) {
+    return absl::InvalidArgumentError("too many interfaces");
+  }
+  Settings settings;
+  settings.shards = shards;
+  for (size_t i = 0; i < facts.size(); ++i) {
+    settings.interfaces.push_back(TranslateInterface(model.interfaces[i], facts[i]));
+  }
+  for (const conf::Route& route : model.routes) {
+    auto translated = TranslateRoute(route, settings.interfaces);
+    if (!translated.ok()) return translated.status();
+    settings.routes.push_back(*translated);
+  }
+  for (const conf::Pool& pool : model.pools) {
+    PoolSettings& to = settings.pools.emplace_back();
+    to.name = pool.name;
+    to.range = {pool.first, pool.last};
+    to.gateway = pool.gateway;
+    for (size_t i = 0; i < std::min(pool.dns.size(), to.dns.size()); ++i) to.dns[i] = pool.dns[i];
+  }
+  for (const conf::User& user : model.users) {
+    if (user.address) settings.fixed_addresses.push_back(*user.address);
+  }
+  auto users = TranslateUsers(model.users, rng);
+  if (!users.ok()) return users.status();
+  settings.users = *std::move(users);
+  settings.psks.SetWildcard(crypto::Secret(stack::AsBytes(model.ike.psk.Reveal())));
+  settings.ike = TranslateIke(model.ike);
+  settings.l2tp = TranslateL2tp(model.l2tp);
+  settings.ppp = TranslatePpp(model.ppp, model.l2tp.host_name);
+  settings.nat = TranslateNat(model.nat, shards);
+  settings.replay_window = model.esp.replay_window;
+  settings.linger = model.esp.linger;
+  settings.dpd = model.ike.dpd;
+  return settings;
+}
+
+}  // namespace gateway::shard

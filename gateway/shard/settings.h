@@ -1,0 +1,87 @@
+// What the program is to do, in the machines' own words: conf's structs and the facts of the
+// interfaces, translated once at start. Read-only afterwards and shared by all threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "conf/model.h"
+#include "crypto/ike/options.h"
+#include "gateway/auth/address_pool.h"
+#include "gateway/auth/local_users.h"
+#include "gateway/io/steer.h"
+#include "nat/nat.h"
+#include "stack/base/address.h"
+#include "stack/l2tp/control.h"
+#include "stack/ppp/lns_link.h"
+
+namespace gateway::shard {
+
+struct InterfaceSettings {
+  std::string name;
+  stack::Mac mac;  // adit's own
+  uint16_t mtu = 1500;
+  bool serve = false;  // clients dial in here
+  bool nat = false;    // clients' packets that leave here get this interface's address
+  bool dhcp = false;
+  std::optional<stack::Prefix> address;  // unset with dhcp, until a lease is there
+  std::optional<stack::Ip4> gateway;     // default route; overrides the lease's
+};
+
+struct RouteSettings {
+  stack::Prefix prefix;
+  uint8_t interface = 0;
+  stack::Ip4 via;  // zero: on-link
+};
+
+struct PoolSettings {
+  std::string name;
+  auth::AddressRange range;
+  stack::Ip4 gateway;
+  std::array<stack::Ip4, 2> dns{};
+};
+
+struct Settings {
+  uint8_t shards = 1;
+  std::vector<InterfaceSettings> interfaces;
+  std::vector<RouteSettings> routes;
+  std::vector<PoolSettings> pools;
+  std::vector<stack::Ip4> fixed_addresses;  // of users
+  std::optional<auth::LocalUsers> users;
+
+  crypto::ike::PskStore psks;
+  crypto::ike::Options ike;  // buckets and psks are filled in for each shard
+  stack::l2tp::TunnelOptions l2tp;
+  stack::ppp::LnsOptions ppp;
+  nat::Options nat;  // ports.shard is filled in for each shard
+  uint32_t replay_window = 1024;
+  absl::Duration linger = absl::Seconds(31);  // a deleted inbound SA still receives so long
+  absl::Duration dpd = absl::Seconds(30);     // idle time before R-U-THERE; zero: never
+
+  // The pool an address lies in; a fixed address outside of all counts to the first.
+  size_t PoolOf(stack::Ip4 ip) const;
+  bool IsClient(stack::Ip4 ip) const;  // in a pool, or some user's fixed address
+
+  // The rules for an interface that holds `own` now.
+  io::SteeringRules Steering(const InterfaceSettings& interface,
+                             const std::vector<stack::Ip4>& own) const;
+  auth::AddressPoolOptions AddressPool() const;
+};
+
+// What the machine says about an interface of the configuration.
+struct InterfaceFacts {
+  stack::Mac mac;  // to be used by adit unless the configuration names one
+  uint16_t mtu = 1500;
+};
+
+// `facts` in the order of model.interfaces. Errors are for people; the model was validated before.
+absl::StatusOr<Settings> Translate(const conf::Model& model,
+                                   const std::vector<InterfaceFacts>& facts, uint8_t shards,
+                                   stack::Rng& rng);
+
+}  // namespace gateway::shard

@@ -1,0 +1,229 @@
+#include "gateway/shard/shard.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gateway::shard {
+namespace {
+
+// NAT tables, stale ARP and reassembly are looked after this often; none of them needs to be exact.
+constexpr absl::Duration kChores = absl::Seconds(1);
+constexpr uint32_t kSweepBudget = 2048;
+// How long an orderly end may take before it is cut short.
+constexpr absl::Duration kDrainLimit = absl::Seconds(5);
+constexpr size_t kMailARound = 256;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(absl::Time now, Environment environment) {
+  std::unique_ptr<Shard> shard(new Shard(now, std::move(environment)));
+  if (shard->env_.index != 0) return shard;
+  auto home = home::Home::Create(*shard->env_.settings, shard->tables_.pool, *shard->env_.rng,
+                                 *shard->env_.log);
+  if (!home.ok()) return home.status();
+  shard->home_ = *std::move(home);
+  shard->home_->Start(now, shard->outcome_);
+  return shard;
+}
+
+Shard::Shard(absl::Time now, Environment environment)
+    : env_(std::move(environment)),
+      tables_(*env_.settings, env_.index, env_.ports, *env_.rng, *env_.log),
+      post_(env_.out, tables_.stats),
+      sealer_(tables_),
+      peers_(now, tables_, sealer_, env_.ask_crew),
+      down_(tables_, peers_, sealer_, post_),
+      up_(tables_, peers_, fifo_, down_),
+      next_chores_(now + kChores) {}
+
+bool Shard::Round(absl::Time now) {
+  ++tables_.stats.rounds;
+  bool busy = ReadMail(now);
+  for (uint8_t i = 0; i < env_.ports.size(); ++i) busy |= ReceiveFrom(now, i) > 0;
+  RunWays(now);
+  RunFifo(now);
+  RunDeadlines(now);
+  SendQuestions(now);
+  CarryOutHome(now);
+  tables_.egress.Flush();
+  post_.Flush();
+  peers_.Bury();
+  FinishDraining(now);
+  return busy || !fifo_.empty();
+}
+
+void Shard::RunWays(absl::Time now) {
+  up_.Run(now);
+  down_.Run(now);
+  tables_.egress.Flush();
+}
+
+void Shard::RunFifo(absl::Time now) {
+  while (!fifo_.empty()) {
+    ControlItem item = fifo_.Pop();
+    std::visit(
+        stack::Overloaded{
+            [&](IkeItem& ike) { peers_.OnIke(now, ike); },
+            [&](L2tpItem& l2tp) { peers_.OnL2tp(now, l2tp); },
+            [&](PppItem& ppp) { peers_.OnPpp(now, ppp); },
+            [&](ArpItem& arp) {
+              if (home_)
+                home_->OnArp(now, arp.interface, std::as_const(arp.packet).bytes(), outcome_);
+            },
+            [&](DhcpItem& dhcp) {
+              if (home_)
+                home_->OnDhcp(now, dhcp.interface, std::as_const(dhcp.payload).bytes(), outcome_);
+            },
+        },
+        item);
+  }
+}
+
+bool Shard::ReadMail(absl::Time now) {
+  size_t taken = 0;
+  for (Box* box : env_.in) {
+    taken += box->TakeControl([this, now](Control&& message) { On(now, message); }, kMailARound);
+    taken += box->TakePackets([this, now](const PacketMeta& meta,
+                                          stack::ByteSpan bytes) { TakeMailed(now, meta, bytes); },
+                              kMailARound);
+  }
+  return taken > 0;
+}
+
+bool Shard::HasMail() const {
+  return std::any_of(env_.in.begin(), env_.in.end(), [](const Box* box) { return !box->empty(); });
+}
+
+void Shard::On(absl::Time now, Control& message) {
+  std::visit(
+      stack::Overloaded{
+          [&](const NeighborKnown& known) { tables_.egress.OnNeighbor(known, now); },
+          [&](const NeighborLost& lost) { tables_.egress.OnNeighborLost(lost); },
+          [&](const AddressGranted& granted) { peers_.OnAddress(now, granted); },
+          [&](const InterfaceAddress& change) {
+            tables_.SetInterface(change, now);
+            if (env_.index != 0) return;  // one program steers the whole group
+            for (size_t i = 0; i < env_.ports.size(); ++i) {
+              const absl::Status steered = env_.ports[i]->Steer(tables_.steering[i]);
+              if (!steered.ok()) {
+                env_.log->Warning("steering", {{"interface", env_.ports[i]->name()}},
+                                  std::string(steered.message()));
+              }
+            }
+          },
+          [&](const ClientElsewhere& client) {
+            if (client.shard) {
+              tables_.router.Add({client.ip, 32}, {nat::Hop::Kind::kShard, *client.shard, {}});
+            } else if (tables_.router.Lookup(client.ip).kind == nat::Hop::Kind::kShard) {
+              tables_.router.Remove({client.ip, 32});
+            }
+          },
+          [&](crew::Answer& answer) { peers_.OnDh(now, std::move(answer)); },
+          [&](const shard::Report&) { Report(now); },
+          [&](const Drain&) {
+            drain_until_ = now + kDrainLimit;
+            peers_.Drain(now);
+            if (home_) home_->Stop(now, outcome_);
+          },
+          [&](const auto& for_home) { ToHome(now, for_home); },
+      },
+      message);
+}
+
+template <class M>
+void Shard::ToHome(absl::Time now, const M& message) {
+  if (home_) home_->On(now, message, outcome_);
+}
+
+// What the shard wants of home: called directly on shard 0, by mail from the others.
+void Shard::SendQuestions(absl::Time now) {
+  while (peers_.has_mail() || tables_.egress.has_questions()) {
+    std::vector<Control> mail = peers_.TakeMail();
+    for (const NeedNeighbor& need : tables_.egress.TakeQuestions()) mail.push_back(need);
+    for (Control& message : mail) {
+      if (home_) {
+        On(now, message);
+      } else {
+        // What home must hear has room kept for it; a question about a neighbour is asked again.
+        const bool must = !std::holds_alternative<NeedNeighbor>(message);
+        post_.SendControl(0, std::move(message), must ? Room::kReserved : Room::kOrdinary);
+      }
+    }
+    CarryOutHome(now);
+  }
+}
+
+void Shard::CarryOutHome(absl::Time now) {
+  if (!home_) return;
+  home::Outcome outcome = std::exchange(outcome_, {});
+  for (auto& frame : outcome.frames)
+    tables_.egress.SendFrame(std::move(frame.frame), frame.interface);
+  for (auto& mail : outcome.mail) {
+    for (uint8_t to = 0; to < env_.settings->shards; ++to) {
+      if (mail.shard && *mail.shard != to) continue;
+      Control copy =
+          std::visit([](const auto& message) -> Control { return message; }, mail.message);
+      if (to == env_.index) {
+        On(now, copy);
+      } else {
+        post_.SendControl(to, std::move(copy), Room::kReserved);
+      }
+    }
+  }
+}
+
+void Shard::RunDeadlines(absl::Time now) {
+  if (peers_.NextDeadline() <= now) peers_.OnDeadline(now);
+  if (home_ && home_->NextDeadline() <= now) home_->OnDeadline(now, outcome_);
+  if (now < next_chores_) return;
+  next_chores_ = now + kChores;
+  tables_.translator.Sweep(Seconds(now), kSweepBudget);
+  tables_.outer.Expire(now);
+  tables_.inner.Expire(now);
+  tables_.egress.Expire(now);
+  env_.log->ReportSuppressed();
+}
+
+absl::Time Shard::NextDeadline() const {
+  absl::Time next = std::min({peers_.NextDeadline(), next_chores_, drain_until_});
+  return home_ ? std::min(next, home_->NextDeadline()) : next;
+}
+
+void Shard::FinishDraining(absl::Time now) {
+  if (!peers_.draining() || drained()) return;
+  if (!peers_.empty()) {
+    if (now < drain_until_) return;
+    peers_.Abandon(now);
+    SendQuestions(now);
+    tables_.egress.Flush();
+    post_.Flush();
+    peers_.Bury();
+  }
+  drain_until_ = absl::InfiniteFuture();
+  drained_.store(true, std::memory_order_release);
+}
+
+void Shard::Report(absl::Time now) {
+  const Stats& s = tables_.stats;
+  env_.log->Info("counters",
+                 {{"frames_in", s.frames_in},
+                  {"frames_out", s.frames_out},
+                  {"superframes_in", s.superframes_in},
+                  {"up_packets", s.up_packets},
+                  {"up_bytes", s.up_bytes},
+                  {"down_packets", s.down_packets},
+                  {"down_bytes", s.down_bytes},
+                  {"mailed", s.mailed},
+                  {"rounds", s.rounds}},
+                 "counters");
+  for (size_t i = 1; i < stack::kDropCount; ++i) {
+    const auto reason = static_cast<stack::Drop>(i);
+    if (s.drops[reason] == 0) continue;
+    env_.log->Info("drop", {{"reason", stack::NameOf(reason)}, {"count", s.drops[reason]}},
+                   std::string("drop ") + std::string(stack::NameOf(reason)) + " " +
+                       std::to_string(s.drops[reason]));
+  }
+  peers_.ListSessions(now);
+}
+
+}  // namespace gateway::shard

@@ -1,0 +1,104 @@
+// A shard: one thread's share of the gateway, with everything it needs of its own. A packet of a
+// client is worked on here from the ring to the ring, without a lock.
+//
+// Round() is one turn: receive, run the batches, flush, run the control FIFO, answer mail, do what
+// is due. It is driven by shard_thread.h, or by a test under virtual time.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "gateway/home/home.h"
+#include "gateway/io/log.h"
+#include "gateway/io/port.h"
+#include "gateway/shard/down.h"
+#include "gateway/shard/fifo.h"
+#include "gateway/shard/messages.h"
+#include "gateway/shard/peers.h"
+#include "gateway/shard/post.h"
+#include "gateway/shard/sealer.h"
+#include "gateway/shard/settings.h"
+#include "gateway/shard/tables.h"
+#include "gateway/shard/up.h"
+
+namespace gateway::shard {
+
+class Shard {
+ public:
+  // All pointers outlive the shard.
+  struct Environment {
+    uint8_t index = 0;
+    const Settings* settings = nullptr;
+    std::vector<io::Port*> ports;  // by interface
+    std::vector<Box*> in;          // everything that has mail for this shard
+    std::vector<Box*> out;         // by shard; null for itself
+    Peers::AskCrew ask_crew;
+    stack::Rng* rng = nullptr;
+    io::Log* log = nullptr;
+  };
+
+  static absl::StatusOr<std::unique_ptr<Shard>> Create(absl::Time now, Environment environment);
+
+  // One turn. True if there was anything to do: then there may be more.
+  bool Round(absl::Time now);
+  // When Round has something to do even if nothing arrives.
+  absl::Time NextDeadline() const;
+  bool HasMail() const;
+
+  // After Drain came: every session has ended. Read by the control thread.
+  bool drained() const { return drained_.load(std::memory_order_acquire); }
+
+  const Stats& stats() const { return tables_.stats; }
+  const Tables& tables() const { return tables_; }
+  const Peers& peers() const { return peers_; }
+
+ private:
+  Shard(absl::Time now, Environment environment);
+
+  // intake.cc: stages 1 to 4 of both ways
+  size_t ReceiveFrom(absl::Time now, uint8_t interface);
+  void TakeFrame(absl::Time now, uint8_t interface, const io::RxFrame& frame);
+  void TakeEthernet(absl::Time now, uint8_t interface, stack::PacketBuf frame);
+  void TakePacket(absl::Time now, uint8_t interface, stack::PacketBuf packet);
+  void TakeWhole(absl::Time now, uint8_t interface, stack::PacketBuf packet);
+  stack::Drop Classify(absl::Time now, uint8_t interface, stack::PacketBuf& packet);
+  stack::Drop ToUs(absl::Time now, uint8_t interface, uint8_t owner, stack::PacketBuf& packet);
+  stack::Drop TakeUdp(absl::Time now, uint8_t interface, bool serve, stack::PacketBuf& packet);
+  stack::Drop TakeBroadcast(uint8_t interface, stack::PacketBuf& packet);
+  stack::Drop TakeIke(stack::PacketBuf& message, const stack::Endpoint& from,
+                      const stack::Endpoint& to);
+  stack::Drop AnswerPing(absl::Time now, uint8_t interface, stack::PacketBuf& packet);
+  void TakeMailed(absl::Time now, const PacketMeta& meta, stack::ByteView bytes);
+
+  // shard.cc
+  bool ReadMail(absl::Time now);
+  void On(absl::Time now, Control& message);
+  template <class M>
+  void ToHome(absl::Time now, const M& message);
+  void CarryOutHome(absl::Time now);
+  void RunWays(absl::Time now);
+  void RunFifo(absl::Time now);
+  void SendQuestions(absl::Time now);
+  void RunDeadlines(absl::Time now);
+  void FinishDraining(absl::Time now);
+  void Report(absl::Time now);
+
+  const Environment env_;
+  Tables tables_;
+  Post post_;
+  Fifo fifo_;
+  Sealer sealer_;
+  Peers peers_;
+  Down down_;
+  Up up_;
+  std::unique_ptr<home::Home> home_;  // shard 0 only
+  home::Outcome outcome_;
+  absl::Time next_chores_;
+  absl::Time drain_until_ = absl::InfiniteFuture();
+  std::atomic<bool> drained_{false};
+};
+
+}  // namespace gateway::shard

@@ -1,0 +1,103 @@
+#include "gateway/shard/tables.h"
+
+namespace gateway::shard {
+namespace {
+
+// Buffers of a shard: enough for a batch in every stage, the packets that wait for ARP, and
+// reassembly. 8 MB and 4 MB; only those in use are ever touched.
+constexpr size_t kSmallSlots = 4096;
+constexpr size_t kLargeSlots = 64;
+
+constexpr stack::Prefix kDefaultRoute{};
+
+nat::Options NatOf(const Settings& settings, uint8_t shard) {
+  nat::Options options = settings.nat;
+  options.ports.shard = shard;
+  return options;
+}
+
+}  // namespace
+
+Tables::Tables(const Settings& its_settings, uint8_t its_shard, const std::vector<io::Port*>& ports,
+               stack::Rng& its_rng, io::Log& its_log)
+    : settings(its_settings),
+      shard(its_shard),
+      rng(its_rng),
+      log(its_log),
+      pool(kSmallSlots, kLargeSlots),
+      interfaces(settings.interfaces.size()),
+      steering(settings.interfaces.size()),
+      translator(NatOf(settings, its_shard), its_rng),
+      icmp({}, pool),
+      outer({}, pool, stats.drops),
+      inner({}, pool, stats.drops),
+      egress(settings, ports, pool, stats),
+      next_ip_id(static_cast<uint16_t>(its_rng.U32())) {
+  for (const PoolSettings& clients : settings.pools) {
+    router.Add({clients.gateway, 32}, {nat::Hop::Kind::kLocal, 0, {}});
+  }
+  for (uint8_t i = 0; i < interfaces.size(); ++i) {
+    interfaces[i] = {settings.interfaces[i].address, settings.interfaces[i].gateway};
+    AddRoutes(i);
+  }
+  Resteer();
+}
+
+void Tables::AddRoutes(uint8_t i) {
+  using Kind = nat::Hop::Kind;
+  const InterfaceState& state = interfaces[i];
+  if (state.address) {
+    router.Add(*state.address, {Kind::kInterface, i, {}});
+    router.Add({state.address->address, 32}, {Kind::kLocal, i, {}});
+    if (state.gateway) router.Add(kDefaultRoute, {Kind::kInterface, i, *state.gateway});
+    if (settings.interfaces[i].nat) translator.AddExternal(state.address->address);
+  }
+  for (const RouteSettings& route : settings.routes) {
+    if (route.interface == i) router.Add(route.prefix, {Kind::kInterface, i, route.via});
+  }
+}
+
+void Tables::RemoveRoutes(uint8_t i) {
+  const InterfaceState& state = interfaces[i];
+  if (!state.address) return;
+  router.Remove(*state.address);
+  router.Remove({state.address->address, 32});
+  if (state.gateway) router.Remove(kDefaultRoute);
+}
+
+void Tables::Resteer() {
+  std::vector<stack::Ip4> own;
+  for (const InterfaceState& state : interfaces) {
+    if (state.address) own.push_back(state.address->address);
+  }
+  for (size_t i = 0; i < steering.size(); ++i) {
+    steering[i] = settings.Steering(settings.interfaces[i], own);
+  }
+}
+
+void Tables::SetInterface(const InterfaceAddress& change, absl::Time now) {
+  const uint8_t i = change.interface;
+  const InterfaceState before = interfaces[i];
+  RemoveRoutes(i);
+  interfaces[i] = {change.address, settings.interfaces[i].gateway ? settings.interfaces[i].gateway
+                                                                  : change.gateway};
+  const bool moved =
+      before.address && (!change.address || change.address->address != before.address->address);
+  if (moved && settings.interfaces[i].nat)
+    translator.RemoveExternal(before.address->address, Seconds(now));
+  AddRoutes(i);
+  Resteer();
+}
+
+std::optional<uint8_t> Tables::OwnerOf(stack::Ip4 ip) const {
+  for (uint8_t i = 0; i < interfaces.size(); ++i) {
+    if (interfaces[i].address && interfaces[i].address->address == ip) return i;
+  }
+  return std::nullopt;
+}
+
+stack::Ip4 Tables::OwnAddress(uint8_t interface) const {
+  return interfaces[interface].address ? interfaces[interface].address->address : stack::Ip4{};
+}
+
+}  // namespace gateway::shard

@@ -1,0 +1,70 @@
+// What the stages of one shard look things up in. One thread; owned by Shard.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "crypto/esp/sad.h"
+#include "gateway/io/log.h"
+#include "gateway/io/steer.h"
+#include "gateway/shard/egress.h"
+#include "gateway/shard/settings.h"
+#include "gateway/shard/stats.h"
+#include "nat/filter.h"
+#include "nat/nat.h"
+#include "nat/router.h"
+#include "stack/ip/icmp.h"
+#include "stack/ip/reassembly.h"
+
+namespace gateway::shard {
+
+// Where an interface stands now: fixed by the configuration, or as DHCP says.
+struct InterfaceState {
+  std::optional<stack::Prefix> address;
+  std::optional<stack::Ip4> gateway;
+};
+
+// Coarse seconds for the flow tables of nat.
+inline uint32_t Seconds(absl::Time now) { return static_cast<uint32_t>(absl::ToUnixSeconds(now)); }
+
+struct Tables {
+  Tables(const Settings& its_settings, uint8_t its_shard, const std::vector<io::Port*>& ports,
+         stack::Rng& its_rng, io::Log& its_log);
+
+  // Routes, NAT and steering follow the interface's new address.
+  void SetInterface(const InterfaceAddress& change, absl::Time now);
+
+  // The interface that holds `ip` as its own address.
+  std::optional<uint8_t> OwnerOf(stack::Ip4 ip) const;
+  // The address that speaks for us to a station behind the interface; zero if it has none.
+  stack::Ip4 OwnAddress(uint8_t interface) const;
+  // The shard to which a client's address belongs.
+  uint8_t ShardOfClient(stack::Ip4 ip) const {
+    return io::ShardOfBucket(static_cast<uint8_t>(ip.value), settings.shards);
+  }
+
+  const Settings& settings;
+  const uint8_t shard;
+  stack::Rng& rng;
+  io::Log& log;
+  stack::PacketPool pool;  // before everything that may hold a packet
+  Stats stats;
+  std::vector<InterfaceState> interfaces;
+  std::vector<io::SteeringRules> steering;  // by interface
+  nat::Router router;
+  nat::Filter filter;
+  nat::Nat translator;
+  crypto::esp::Sad sad;
+  stack::ip::Icmp icmp;
+  stack::ip::Reassembly outer, inner;  // fragments from the network, and out of the tunnels
+  Egress egress;
+  uint16_t next_ip_id;
+
+ private:
+  void AddRoutes(uint8_t interface);
+  void RemoveRoutes(uint8_t interface);
+  void Resteer();
+};
+
+}  // namespace gateway::shard

@@ -1,0 +1,51 @@
+// The way up, client -> internet: from an ESP packet to the link on the other side (stages 6 to
+// 15).
+#pragma once
+
+#include <array>
+
+#include "absl/time/time.h"
+#include "crypto/esp/open.h"
+#include "gateway/shard/down.h"
+#include "gateway/shard/fifo.h"
+#include "gateway/shard/packet.h"
+#include "gateway/shard/tables.h"
+
+namespace gateway::shard {
+
+class Peers;
+
+class Up {
+ public:
+  Up(Tables& tables, Peers& peers, Fifo& fifo, Down& down)
+      : tables_(tables), peers_(peers), fifo_(fifo), down_(down), batch_(tables.stats) {}
+
+  // An ESP packet for us, from its SPI on, with its outer ends (ports 0 for protocol 50).
+  void Add(absl::Time now, stack::PacketBuf packet, const stack::Endpoint& from,
+           const stack::Endpoint& to, bool udp_encapsulated);
+  void Run(absl::Time now);
+
+ private:
+  stack::Drop FindSa(Packet& packet);
+  void OpenAll(absl::Time now);
+  stack::Drop TakeOpened(absl::Time now, Packet& packet, const esp::OpenJob& job);
+  stack::Drop PullL2tp(absl::Time now, Packet& packet);
+  stack::Drop PullPpp(Packet& packet);
+  stack::Drop PullInner(Packet& packet);
+  stack::Drop Reassemble(absl::Time now, Packet& packet);
+  stack::Drop Route(absl::Time now, Packet& packet);
+  stack::Drop ToUs(absl::Time now, Packet& packet);
+  void Refuse(absl::Time now, const Packet& packet, stack::wire::UnreachableCode code,
+              uint16_t mtu = 0);
+  stack::Drop NatOutbound(absl::Time now, Packet& packet);
+  stack::Drop Emit(absl::Time now, Packet& packet);
+
+  Tables& tables_;
+  Peers& peers_;
+  Fifo& fifo_;
+  Down& down_;
+  Batch batch_;
+  std::array<esp::OpenJob, kBatch> jobs_;
+};
+
+}  // namespace gateway::shard

@@ -1,0 +1,121 @@
+// CHAP with MS-CHAPv2 (RFC 1994 section 4, RFC 2759): carries challenge, answer and result, and
+// repeats them when they get lost. Neither half knows a password or computes a hash: the link asks.
+// Other algorithms (CHAP-MD5) or PAP would stand beside these two classes and be chosen by what LCP
+// agreed on.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "stack/base/rng.h"
+#include "stack/ppp/event.h"
+#include "stack/wire/ppp.h"
+
+namespace stack::ppp {
+
+using MsChapV2Challenge = std::array<std::byte, 16>;
+
+// The authenticator. One challenge, one answer that counts, one result, which is said again as
+// often as the same answer comes (RFC 1994 section 4.2: a Success may get lost).
+class MsChapV2Authenticator {
+ public:
+  explicit MsChapV2Authenticator(const Timing& timing) : timing_(timing) {}
+
+  // Sends a fresh challenge, whatever went before.
+  void Begin(absl::Time now, std::string_view name, Rng& rng, Sink& sink);
+  // Forgets everything; nothing is repeated any more.
+  void Reset();
+  // The link goes down: no more challenges, but a result that was told is still repeated.
+  void Stop();
+
+  struct Answer {
+    std::string name;
+    wire::MsChapV2Response response;
+  };
+  // The answer to be verified, if this packet brings it. Everything else is repeated or dropped.
+  std::optional<Answer> OnPacket(const wire::PppControl& packet, Sink& sink);
+
+  // The result of the answer handed out. Texts as RFC 2759 sections 5 and 6 have them.
+  void Succeed(std::string_view message, Sink& sink);
+  void Fail(std::string_view message, Sink& sink);
+
+  // True once, when the last repetition of the challenge stayed without an answer.
+  bool OnDeadline(absl::Time now, Sink& sink);
+  absl::Time NextDeadline() const { return repeat_at_; }
+
+  const MsChapV2Challenge& challenge() const { return challenge_; }
+
+ private:
+  enum class State : uint8_t { kIdle, kChallenged, kVerifying, kDone };
+
+  void SendChallenge(absl::Time now, Sink& sink);
+  void RepeatResult(const wire::PppControl& packet, Sink& sink);
+  void SetResult(wire::ChapCode result, std::string_view message, Sink& sink);
+
+  Timing timing_;
+  State state_ = State::kIdle;
+  uint8_t id_ = 0;
+  int left_ = 0;  // repetitions of the challenge
+  absl::Time repeat_at_ = absl::InfiniteFuture();
+  MsChapV2Challenge challenge_{};
+  std::string name_;
+  wire::ChapCode result_ = wire::ChapCode::kFailure;
+  std::string message_;
+};
+
+// "E=691 R=0 C=<32 hex> V=3 M=<text>": no retry, MS-CHAPv2, a challenge that is asked for by the
+// format alone.
+std::string FailureMessage(uint16_t error, const MsChapV2Challenge& challenge,
+                           std::string_view text);
+
+// The peer: answers a challenge, repeats the answer until there is a result.
+class MsChapV2Peer {
+ public:
+  MsChapV2Peer(std::string_view name, const Timing& timing)
+      : timing_(timing), name_(name.substr(0, 255)) {}
+
+  void Reset();
+
+  struct Challenge {
+    MsChapV2Challenge value;
+    std::string server;
+  };
+  // A challenge not seen before. One already answered gets the same answer again.
+  std::optional<Challenge> OnChallenge(absl::Time now, const wire::PppControl& packet, Sink& sink);
+  // The answer to the last challenge.
+  void Respond(absl::Time now, const wire::MsChapV2Response& response, Sink& sink);
+
+  struct Result {
+    bool success;
+    std::string message;
+  };
+  // The result of our answer, once; empty for anything else.
+  std::optional<Result> OnResult(const wire::PppControl& packet, Sink& sink);
+
+  // True once, when the last repetition of the answer stayed without a result.
+  bool OnDeadline(absl::Time now, Sink& sink);
+  absl::Time NextDeadline() const { return repeat_at_; }
+
+ private:
+  enum class State : uint8_t { kIdle, kAsked, kAnswered, kDone };
+
+  void SendResponse(absl::Time now, Sink& sink);
+
+  Timing timing_;
+  State state_ = State::kIdle;
+  uint8_t id_ = 0;
+  int left_ = 0;
+  absl::Time repeat_at_ = absl::InfiniteFuture();
+  MsChapV2Challenge challenge_{};
+  wire::MsChapV2Response response_{};
+  std::string name_;
+};
+
+// The E= code of a Failure message, 0 if it has none.
+uint16_t ErrorOf(std::string_view failure_message);
+
+}  // namespace stack::ppp
