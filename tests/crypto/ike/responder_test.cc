@@ -108,6 +108,8 @@ TEST(Responder, BitErrorsAnywhereDisturbNothing) {
     auto carry = login.pipe->carry_to_b;
     login.pipe->carry_to_b = [&](ByteView bytes, const Path& path, const auto& deliver) {
       // MM1 is open to anybody: each damaged one may begin a login of its own.
+      Path elsewhere = path;  // would show if a damaged one were believed
+      ++elsewhere.local.port;
       if (seen++ == which && which != 0) {
         const size_t stride = which == 1 ? 7 : 1;  // of MM3 a sample: each one costs an agreement
         for (size_t at = which == 1 ? 16 : 0; at < bytes.size(); at += stride) {
@@ -117,7 +119,7 @@ TEST(Responder, BitErrorsAnywhereDisturbNothing) {
           // the HASH covers the ID alone, not the notify behind it (RFC 2409 section 5).
           if (which == 1 && at >= 28) continue;
           if (which == 2 && at >= 28 + 48) continue;
-          carry(damaged, path, deliver);
+          carry(damaged, elsewhere, deliver);
         }
       }
       carry(bytes, path, deliver);
@@ -127,6 +129,8 @@ TEST(Responder, BitErrorsAnywhereDisturbNothing) {
     EXPECT_EQ(login.at_server.Count<ChildReady>(), 1u);
     EXPECT_EQ(login.at_server.Count<ChildUp>(), 1u);
     EXPECT_EQ(login.at_server.Count<PhaseOneFailed>(), 0u);
+    EXPECT_EQ(login.at_server.Count<PathChanged>(), 0u);
+    EXPECT_EQ(login.at_server.Last<ChildReady>()->path.remote.port, 5500);
   }
 }
 

@@ -1,0 +1,25 @@
+#include "crypto/ike/options.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace crypto::ike {
+
+void PskStore::Add(stack::Prefix remotes, Secret psk) {
+  const auto same = [&](const Entry& e) {
+    return e.remotes.length == remotes.length && e.remotes.network() == remotes.network();
+  };
+  std::erase_if(entries_, same);
+  const auto shorter = [&](const Entry& e) { return e.remotes.length < remotes.length; };
+  const auto at = std::find_if(entries_.begin(), entries_.end(), shorter);
+  entries_.insert(at, Entry{remotes, std::move(psk)});
+}
+
+const Secret* PskStore::Find(stack::Ip4 remote) const {
+  for (const Entry& entry : entries_) {
+    if (entry.remotes.Contains(remote)) return &entry.psk;
+  }
+  return nullptr;
+}
+
+}  // namespace crypto::ike

@@ -1,0 +1,126 @@
+// What the owner allows and wishes, in IKE's own words: pre-shared keys, preferences, limits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "crypto/ike/suite.h"
+#include "crypto/prim/secret.h"
+#include "stack/base/address.h"
+
+namespace crypto::ike {
+
+// Pre-shared keys by the address a peer comes from: in Main Mode nothing else is known of it when
+// the key is needed (RFC 2409 section 5.4). The longest prefix wins; 0.0.0.0/0 is the wildcard.
+class PskStore {
+ public:
+  void SetWildcard(Secret psk) { Add({}, std::move(psk)); }
+  void Add(stack::Prefix remotes, Secret psk);  // replaces the key of the same prefix
+  // nullptr if no prefix matches. Good until the store is changed.
+  const Secret* Find(stack::Ip4 remote) const;
+
+ private:
+  struct Entry {
+    stack::Prefix remotes;
+    Secret psk;
+  };
+  std::vector<Entry> entries_;  // longest prefix first
+};
+
+struct CipherChoice {
+  IkeCipher cipher;
+  uint16_t key_bits;
+  bool operator==(const CipherChoice&) const = default;
+};
+struct EspCipherChoice {
+  EspCipher cipher;
+  uint16_t key_bits;
+  bool operator==(const EspCipherChoice&) const = default;
+};
+
+// Each list holds what is allowed, best first. Of the peer's transforms the one with the best group
+// wins, then the best cipher, then the best hash, then the one offered first.
+struct PhaseOnePolicy {
+  std::vector<Group> groups = {Group::kModp2048, Group::kModp1536};
+  std::vector<CipherChoice> ciphers = {
+      {IkeCipher::kAesCbc, 256}, {IkeCipher::kAesCbc, 192}, {IkeCipher::kAesCbc, 128}};
+  std::vector<IkeHash> hashes = {IkeHash::kSha2_256, IkeHash::kSha1};
+
+  // Android up to 11 offers nothing but MODP-1024; it is weak, hence a switch of the operator's.
+  void AllowModp1024() { groups.push_back(Group::kModp1024); }
+};
+
+// The best cipher wins, then the best authentication, then the one offered first.
+struct EspPolicy {
+  std::vector<EspCipherChoice> ciphers = {
+      {EspCipher::kAesCbc, 256}, {EspCipher::kAesCbc, 192}, {EspCipher::kAesCbc, 128}};
+  // SHA1 before SHA2-256: some Android kernels cut the ICV of the latter to 96 bits (which RFC 4868
+  // section 2.6 warns of), and nothing in IKE tells which.
+  std::vector<EspAuth> auths = {EspAuth::kHmacSha1, EspAuth::kHmacSha2_256};
+  // A weak group adds to the phase-1 keys and takes nothing away, so MODP-1024 (RouterOS) is
+  // welcome.
+  std::vector<Group> pfs_groups = {Group::kModp2048, Group::kModp1536, Group::kModp1024};
+};
+
+struct Options {
+  const PskStore* psks = nullptr;  // outlives the machines
+  // What we call ourselves (ID_IPV4_ADDR). Absent: the local address of the path.
+  std::optional<stack::Ip4> identity;
+  PhaseOnePolicy phase_one;
+  EspPolicy esp;
+
+  // The buckets this shard owns: the low 8 bits of a responder cookie are one of them, at random.
+  // Empty: any.
+  std::vector<uint8_t> buckets;
+
+  bool nat_traversal = true;
+  bool dpd = true;  // advertise and answer; StartDpd works with peers that advertised it
+  // Pretend the peer is behind a NAT, so that its ESP comes in UDP whatever lies between.
+  bool force_udp_encapsulation = false;
+  // Send the peer's own view of our address back as ours, so that Windows with its default settings
+  // connects though we are behind a NAT (it refuses such servers otherwise).
+  bool mirror_nat_d = false;
+
+  absl::Duration half_open_lifetime = absl::Seconds(30);
+  // Added to the peer's phase-1 lifetime before we let go: renewing it is the peer's business.
+  absl::Duration lifetime_grace = absl::Seconds(60);
+  // For a peer that names no phase-1 lifetime (RFC 2407 section 4.5).
+  absl::Duration default_lifetime = absl::Hours(8);
+  absl::Duration dpd_retry = absl::Seconds(5);  // between our R-U-THEREs
+  int dpd_tries = 4;
+
+  size_t max_half_open = 1024;            // phase 1s not yet authenticated
+  size_t max_half_open_per_source = 128;  // of one address: a whole office may sit behind it
+  size_t max_phase_ones = 65536;
+  size_t max_quick_modes = 16;  // at the same time under one phase 1
+};
+
+// What we offer and who we say we are.
+struct InitiatorOptions {
+  Secret psk;
+  std::vector<PhaseOneSuite> phase_one;  // transforms in order; each with its lifetime
+  std::vector<EspSuite> esp;             // transforms in order; mode and pfs_group are filled in
+  std::optional<Group> pfs_group;        // ask for PFS with this group
+
+  // Identities. Absent: ID_IPV4_ADDR of the path's local address; 17/1701 at both ends.
+  std::optional<Identification> identity, idci, idcr;
+
+  bool nat_traversal = true;
+  bool dpd = true;
+  bool force_udp_encapsulation = false;         // pretend to be behind a NAT
+  bool initial_contact = true;                  // say so inside MM5
+  uint16_t float_from = 4500, float_to = 4500;  // ports after a NAT was detected
+
+  absl::Duration first_resend = absl::Seconds(2);  // doubles each time
+  int tries = 5;
+  absl::Duration dpd_retry = absl::Seconds(5);
+  int dpd_tries = 4;
+
+  // What strongSwan and Windows 10 offer first of what is spoken here.
+  static InitiatorOptions Default(Secret psk);
+};
+
+}  // namespace crypto::ike

@@ -1,0 +1,330 @@
+#include "crypto/ike/responder.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "crypto/ike/informational.h"
+#include "crypto/ike/main_mode.h"
+#include "crypto/ike/quick_mode.h"
+#include "crypto/ike/resend.h"
+
+namespace crypto::ike {
+
+using stack::Drop;
+
+// One phase 1 and all that happens under it. The wheel holds the soonest deadline of it all.
+struct Responder::PhaseOne : stack::WheelEntry {
+  PhaseOne(absl::Time now, uint64_t cookie, std::shared_ptr<const Options> opts, Tickets& tickets_,
+           stack::Rng& rng_)
+      : options(std::move(opts)),
+        tickets(tickets_),
+        rng(rng_),
+        main_mode(now, PhaseOneId{cookie}, *options, tickets_, rng_),
+        id{cookie} {}
+
+  absl::Time NextDeadline() const {
+    absl::Time next =
+        std::min(main_mode.NextDeadline(), sa ? sa->expires : main_mode.NextDeadline());
+    if (informational) next = std::min(next, informational->NextDeadline());
+    for (const auto& [message_id, mode] : quick_modes) next = std::min(next, mode->NextDeadline());
+    return next;
+  }
+  void AfterMainMode();
+  void OnQuickMode(absl::Time now, uint32_t message_id, const In& in, Out& out);
+  void OnDeadline(absl::Time now, Out& out);
+  QuickMode* RoomForQuickMode(absl::Time now, uint32_t message_id);
+  void Prune();
+  QuickMode* Of(uint32_t message_id) {
+    const auto it = quick_modes.find(message_id);
+    return it == quick_modes.end() ? nullptr : it->second.get();
+  }
+
+  const std::shared_ptr<const Options> options;
+  Tickets& tickets;
+  stack::Rng& rng;
+  MainMode main_mode;  // stays for repetitions of MM5
+  const PhaseOneId id;
+  FirstKey first{};
+  bool half_open = true;  // counts as such
+
+  std::unique_ptr<IsakmpSa> sa;
+  std::unique_ptr<Informational> informational;
+  std::map<uint32_t, std::unique_ptr<QuickMode>> quick_modes;  // few: at most max_quick_modes
+  SeenIds used_ids;
+  bool expired = false, deleted_here = false;
+};
+
+// Takes over when the peer is authenticated.
+void Responder::PhaseOne::AfterMainMode() {
+  if (sa != nullptr || !main_mode.up()) return;
+  sa = main_mode.TakeSa();
+  informational = std::make_unique<Informational>(
+      *sa, DpdOptions{options->dpd, options->dpd_retry, options->dpd_tries}, rng);
+}
+
+// A finished quick mode is kept for repetitions until its place is needed.
+QuickMode* Responder::PhaseOne::RoomForQuickMode(absl::Time now, uint32_t message_id) {
+  if (quick_modes.size() >= options->max_quick_modes) {
+    const auto finished = std::find_if(quick_modes.begin(), quick_modes.end(),
+                                       [](const auto& entry) { return entry.second->up(); });
+    if (finished == quick_modes.end()) return nullptr;
+    used_ids.Add(finished->first);
+    quick_modes.erase(finished);
+  }
+  auto mode = std::make_unique<QuickMode>(now, message_id, *sa, *options, tickets, rng);
+  return quick_modes.emplace(message_id, std::move(mode)).first->second.get();
+}
+
+void Responder::PhaseOne::OnQuickMode(absl::Time now, uint32_t message_id, const In& in, Out& out) {
+  if (message_id == 0) return out.Tell(Drop::kIkeMalformed);
+  QuickMode* mode = Of(message_id);
+  if (mode == nullptr) {
+    if (used_ids.Contains(message_id)) return out.Tell(Drop::kIkeDuplicate);
+    mode = RoomForQuickMode(now, message_id);
+    if (mode == nullptr) return out.Tell(Drop::kHalfOpenLimit);
+  }
+  mode->OnPacket(now, in, out);
+}
+
+// Lets go of quick modes that are over, and of ones whose first message was not authentic.
+void Responder::PhaseOne::Prune() {
+  for (auto it = quick_modes.begin(); it != quick_modes.end();) {
+    const QuickMode& mode = *it->second;
+    if (mode.over() && mode.started()) used_ids.Add(it->first);
+    it = mode.over() || !mode.started() ? quick_modes.erase(it) : std::next(it);
+  }
+}
+
+void Responder::PhaseOne::OnDeadline(absl::Time now, Out& out) {
+  main_mode.OnDeadline(now, out);
+  if (sa == nullptr) return;
+  informational->OnDeadline(now, out);
+  for (auto& [message_id, mode] : quick_modes) mode->OnDeadline(now, out);
+  if (sa->expires <= now) expired = true;
+}
+
+// ---- Responder
+// -----------------------------------------------------------------------------------
+
+Responder::Responder(absl::Time now, const Options& options, stack::Rng& rng)
+    : options_(std::make_shared<const Options>(options)), rng_(rng), wheel_(now) {}
+
+Responder::~Responder() = default;
+
+void Responder::SetOptions(const Options& options) {
+  options_ = std::make_shared<const Options>(options);
+}
+
+void Responder::OnPacket(absl::Time now, const In& in, Out& out) {
+  const auto message = stack::wire::Isakmp::Parse(in.bytes);
+  if (!message.ok()) return out.Tell(message.error());
+  const auto& header = message->header;
+  if (header.responder_cookie == 0) return OnFirst(now, in, out);
+  PhaseOne* phase_one = Of({header.responder_cookie});
+  if (phase_one == nullptr || phase_one->first.initiator_cookie != header.initiator_cookie) {
+    return out.Tell(Drop::kIkeUnknownCookie);
+  }
+  switch (header.exchange) {
+    case ExchangeType::kIdentityProtection:
+      phase_one->main_mode.OnPacket(now, in, out);
+      break;
+    case ExchangeType::kQuickMode:
+      if (phase_one->sa == nullptr) return out.Tell(Drop::kIkeExchange);
+      phase_one->OnQuickMode(now, header.message_id, in, out);
+      break;
+    case ExchangeType::kInformational:
+      if (phase_one->sa == nullptr) return out.Tell(Drop::kIkeExchange);
+      phase_one->informational->OnPacket(now, in, out);
+      break;
+    default:
+      return out.Tell(Drop::kIkeExchange);
+  }
+  Settle(now, *phase_one, out);
+}
+
+// The first message of a login, or the same once more.
+void Responder::OnFirst(absl::Time now, const In& in, Out& out) {
+  const auto header = stack::wire::Isakmp::Parse(in.bytes)->header;
+  if (header.exchange != ExchangeType::kIdentityProtection || header.message_id != 0 ||
+      header.encrypted()) {
+    return out.Tell(Drop::kIkeExchange);
+  }
+  const FirstKey key{header.initiator_cookie, in.from.ip, FingerprintOf(in.bytes)};
+  if (const auto known = by_first_.find(key); known != by_first_.end()) {
+    PhaseOne& phase_one = *Of({known->second});
+    return phase_one.main_mode.OnPacket(now, in, out);
+  }
+  if (!MakeRoom(now, in.from.ip, out)) return out.Tell(Drop::kHalfOpenLimit);
+
+  const uint64_t cookie = NewCookie();
+  auto phase_one = std::make_unique<PhaseOne>(now, cookie, options_, tickets_, rng_);
+  phase_one->main_mode.OnPacket(now, in, out);
+  if (!phase_one->main_mode.started()) return;  // refused: nothing is kept
+  phase_one->first = key;
+  by_first_.emplace(key, cookie);
+  half_open_order_.push_back(cookie);
+  ++half_open_count_;
+  ++half_open_of_[in.from.ip];
+  PhaseOne& kept = *phase_ones_.emplace(cookie, std::move(phase_one)).first->second;
+  Settle(now, kept, out);
+}
+
+// Whether one more half-open phase 1 may begin. Under a flood the oldest one that never showed it
+// is where it says makes room; those that did (they sent MM3) are left alone.
+bool Responder::MakeRoom(absl::Time, stack::Ip4 remote, Out& out) {
+  if (phase_ones_.size() >= options_->max_phase_ones) return false;
+  const auto of_source = half_open_of_.find(remote);
+  if (of_source != half_open_of_.end() && of_source->second >= options_->max_half_open_per_source) {
+    return false;
+  }
+  while (half_open_count_ >= options_->max_half_open) {
+    const auto victim =
+        std::find_if(half_open_order_.begin(), half_open_order_.end(), [&](uint64_t cookie) {
+          const PhaseOne* phase_one = Of({cookie});
+          return phase_one != nullptr && phase_one->half_open && !phase_one->main_mode.proven();
+        });
+    if (victim == half_open_order_.end()) return false;
+    PhaseOne& phase_one = *Of({*victim});
+    half_open_order_.erase(victim);
+    out.Tell(
+        PhaseOneFailed{phase_one.id, phase_one.main_mode.path(), Failure::kCrowdedOut, {}, {}, {}});
+    Remove(phase_one);
+  }
+  return true;
+}
+
+uint64_t Responder::NewCookie() {
+  for (;;) {
+    uint64_t cookie = rng_.U64();
+    if (!options_->buckets.empty()) {
+      const uint8_t bucket = options_->buckets[rng_.U32() % options_->buckets.size()];
+      cookie = (cookie & ~uint64_t{0xff}) | bucket;
+    }
+    if (cookie >> 8 != 0 && !phase_ones_.contains(cookie)) return cookie;
+  }
+}
+
+void Responder::OnDh(absl::Time now, DhAnswer answer, Out& out) {
+  const auto owner = tickets_.Redeem(answer.ticket);
+  PhaseOne* phase_one = owner ? Of(owner->sa) : nullptr;
+  if (phase_one == nullptr) return;
+  if (owner->message_id == 0) {
+    phase_one->main_mode.OnDh(now, std::move(answer), out);
+  } else if (QuickMode* mode = phase_one->Of(owner->message_id)) {
+    mode->OnDh(now, std::move(answer), out);
+  }
+  Settle(now, *phase_one, out);
+}
+
+void Responder::OnSpi(absl::Time now, const SpiAnswer& answer, Out& out) {
+  const auto owner = tickets_.Redeem(answer.ticket);
+  PhaseOne* phase_one = owner ? Of(owner->sa) : nullptr;
+  QuickMode* mode = phase_one == nullptr ? nullptr : phase_one->Of(owner->message_id);
+  if (mode == nullptr) return;
+  mode->OnSpi(now, answer, out);
+  Settle(now, *phase_one, out);
+}
+
+void Responder::OnDeadline(absl::Time now, Out& out) {
+  wheel_.Advance(now, [&](stack::WheelEntry& entry) {
+    auto& phase_one = static_cast<PhaseOne&>(entry);
+    phase_one.OnDeadline(now, out);
+    Settle(now, phase_one, out);
+  });
+}
+
+absl::Time Responder::NextDeadline() const { return wheel_.Next(); }
+
+// ---- Commands
+// ------------------------------------------------------------------------------------
+
+void Responder::DeleteChild(absl::Time, PhaseOneId sa, EspSpi spi_in, Out& out) {
+  PhaseOne* phase_one = Of(sa);
+  if (phase_one != nullptr && phase_one->sa) SendDeleteChild(*phase_one->sa, spi_in, rng_, out);
+}
+
+void Responder::DeletePhase1(absl::Time now, PhaseOneId sa, Out& out) {
+  PhaseOne* phase_one = Of(sa);
+  if (phase_one == nullptr || phase_one->sa == nullptr) return;
+  phase_one->deleted_here = true;
+  Settle(now, *phase_one, out);
+}
+
+bool Responder::StartDpd(absl::Time now, PhaseOneId sa, Out& out) {
+  PhaseOne* phase_one = Of(sa);
+  if (phase_one == nullptr || phase_one->sa == nullptr) return false;
+  const bool started = phase_one->informational->StartDpd(now, out);
+  Settle(now, *phase_one, out);
+  return started;
+}
+
+void Responder::SetPath(PhaseOneId sa, const Path& path) {
+  PhaseOne* phase_one = Of(sa);
+  if (phase_one != nullptr && phase_one->sa) phase_one->sa->path = path;
+}
+
+void Responder::OnEspSeen(absl::Time now, PhaseOneId sa, EspSpi spi_in) {
+  PhaseOne* phase_one = Of(sa);
+  if (phase_one == nullptr) return;
+  for (auto& [message_id, mode] : phase_one->quick_modes) {
+    if (mode->spi_in() == spi_in) mode->OnEspSeen(now);
+  }
+  wheel_.Schedule(*phase_one, phase_one->NextDeadline());
+}
+
+const IsakmpSa* Responder::Find(PhaseOneId sa) const {
+  const PhaseOne* phase_one = Of(sa);
+  return phase_one == nullptr ? nullptr : phase_one->sa.get();
+}
+
+// ---- Book-keeping
+// --------------------------------------------------------------------------------
+
+Responder::PhaseOne* Responder::Of(PhaseOneId sa) const {
+  const auto it = phase_ones_.find(sa.cookie);
+  return it == phase_ones_.end() ? nullptr : it->second.get();
+}
+
+// After every call on a phase 1: what has changed by it, and when it wants to be called again. May
+// destroy it.
+void Responder::Settle(absl::Time now, PhaseOne& phase_one, Out& out) {
+  phase_one.AfterMainMode();
+  phase_one.Prune();
+  if (phase_one.sa != nullptr && phase_one.half_open) CountClosed(phase_one);
+  if (phase_one.main_mode.failed()) return Remove(phase_one);
+  if (phase_one.sa != nullptr) {
+    const bool by_peer = phase_one.informational->deleted_by_peer();
+    if (by_peer || phase_one.expired || phase_one.deleted_here) {
+      using Why = PhaseOneGone::Why;
+      if (!by_peer) SendDeletePhaseOne(*phase_one.sa, rng_, out);
+      out.Tell(PhaseOneGone{phase_one.id, by_peer             ? Why::kDeletedByPeer
+                                          : phase_one.expired ? Why::kExpired
+                                                              : Why::kDeletedHere});
+      return Remove(phase_one);
+    }
+  }
+  wheel_.Schedule(phase_one, std::max(phase_one.NextDeadline(), now));
+}
+
+// The phase 1 is half-open no more, either way.
+void Responder::CountClosed(PhaseOne& phase_one) {
+  phase_one.half_open = false;
+  --half_open_count_;
+  const auto it = half_open_of_.find(phase_one.first.remote);
+  if (it != half_open_of_.end() && --it->second == 0) half_open_of_.erase(it);
+  // Names of closed ones are dropped from the front; the rest of them as they come there.
+  while (!half_open_order_.empty()) {
+    const PhaseOne* oldest = Of({half_open_order_.front()});
+    if (oldest != nullptr && oldest->half_open) break;
+    half_open_order_.pop_front();
+  }
+}
+
+void Responder::Remove(PhaseOne& phase_one) {
+  if (phase_one.half_open) CountClosed(phase_one);
+  by_first_.erase(phase_one.first);
+  phase_ones_.erase(phase_one.id.cookie);
+}
+
+}  // namespace crypto::ike

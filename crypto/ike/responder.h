@@ -1,0 +1,97 @@
+// All phase 1s of one shard in which the peer began: RFC 2409 (Main Mode, Quick Mode), RFC 3947,
+// RFC 3706. Demultiplexes by cookie and message id, never by address: clients share addresses and
+// ports behind a NAT, and Windows counts message ids from 1 on every client.
+//
+// A message's way: header -> first message? a new MainMode : by responder cookie -> MainMode,
+// QuickMode by message id, or Informational. Where it stands: the owner's stage for UDP 500, and
+// 4500 with the non-ESP marker, which it takes off before.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "crypto/ike/event.h"
+#include "crypto/ike/isakmp_sa.h"
+#include "crypto/ike/options.h"
+#include "crypto/ike/ticket.h"
+#include "stack/base/machine.h"
+#include "stack/base/rng.h"
+#include "stack/base/wheel.h"
+
+namespace crypto::ike {
+
+class Responder {
+ public:
+  using In = stack::Datagram;
+  using Out = ike::Out;
+
+  // `options` is copied; `rng` and options.psks outlive the responder.
+  Responder(absl::Time now, const Options& options, stack::Rng& rng);
+  ~Responder();
+  // For phase 1s that begin from now on; existing ones keep theirs.
+  void SetOptions(const Options& options);
+
+  // One ISAKMP message, without marker. Whatever is wrong with it is told as a stack::Drop.
+  void OnPacket(absl::Time now, const In& in, Out& out);
+  void OnDeadline(absl::Time now, Out& out);
+  absl::Time NextDeadline() const;
+
+  // Answers to NeedDh and NeedSpi.
+  void OnDh(absl::Time now, DhAnswer answer, Out& out);
+  void OnSpi(absl::Time now, const SpiAnswer& answer, Out& out);
+
+  // Commands. An unknown `sa` is inert.
+  // Sends DELETE for the inbound ESP SA; the owner removes the pair itself.
+  void DeleteChild(absl::Time now, PhaseOneId sa, EspSpi spi_in, Out& out);
+  // Sends DELETE for the ISAKMP SA and forgets it at once (PhaseOneGone is told).
+  void DeletePhase1(absl::Time now, PhaseOneId sa, Out& out);
+  // Asks the peer for a sign of life: PeerAlive or PeerDead follows. False if it never advertised
+  // DPD (Windows), or is unknown: nothing will follow.
+  bool StartDpd(absl::Time now, PhaseOneId sa, Out& out);
+  // ESP proved that the peer moved: our own messages go there from now on.
+  void SetPath(PhaseOneId sa, const Path& path);
+  // ESP arrived on spi_in: as good as QM3, so nothing is resent and no ChildFailed follows.
+  void OnEspSeen(absl::Time now, PhaseOneId sa, EspSpi spi_in);
+
+  // For status: nullptr if unknown or not yet authenticated. Good until the next call.
+  const IsakmpSa* Find(PhaseOneId sa) const;
+  size_t half_open() const { return half_open_count_; }
+  size_t established() const { return phase_ones_.size() - half_open_count_; }
+
+ private:
+  struct PhaseOne;
+  // What makes a first message the same as one seen before, in place of a responder cookie.
+  struct FirstKey {
+    uint64_t initiator_cookie;
+    stack::Ip4 remote;
+    uint64_t fingerprint;
+    bool operator==(const FirstKey&) const = default;
+    template <class H>
+    friend H AbslHashValue(H h, const FirstKey& k) {
+      return H::combine(std::move(h), k.initiator_cookie, k.remote, k.fingerprint);
+    }
+  };
+
+  void OnFirst(absl::Time now, const In& in, Out& out);
+  bool MakeRoom(absl::Time now, stack::Ip4 remote, Out& out);
+  uint64_t NewCookie();
+  void Settle(absl::Time now, PhaseOne& phase_one, Out& out);
+  void CountClosed(PhaseOne& phase_one);
+  void Remove(PhaseOne& phase_one);
+  PhaseOne* Of(PhaseOneId sa) const;
+
+  std::shared_ptr<const Options> options_;  // each phase 1 keeps the ones it began with
+  stack::Rng& rng_;
+  Tickets tickets_;
+  stack::Wheel wheel_;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<PhaseOne>> phase_ones_;  // by responder cookie
+  absl::flat_hash_map<FirstKey, uint64_t> by_first_;
+  absl::flat_hash_map<stack::Ip4, size_t> half_open_of_;
+  std::deque<uint64_t> half_open_order_;  // oldest first; may name ones that are gone or done
+  size_t half_open_count_ = 0;
+};
+static_assert(stack::Machine<Responder>);
+
+}  // namespace crypto::ike
