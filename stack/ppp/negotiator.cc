@@ -4,6 +4,9 @@
 
 namespace stack::ppp {
 
+// Longer than two packets that were sent together are apart on arrival, even where lines reorder.
+constexpr absl::Duration kPromptRepeat = absl::Milliseconds(250);
+
 using wire::PppCode;
 using wire::PppControl;
 using wire::PppOption;
@@ -78,7 +81,18 @@ LayerChange Negotiator::OnConfigureRequest(absl::Time now, const PppControl& pac
   }
   naks_sent_ = 0;
   policy_.OnAgreed();
-  return Run(now, {Event::kRcrGood, &packet, &reply}, sink);
+  const LayerChange change = Run(now, {Event::kRcrGood, &packet, &reply}, sink);
+  Hasten(now);
+  return change;
+}
+
+// The peer speaks, but has not answered our first request: most likely it was not listening yet when
+// that was sent (pppd starts after the call is up, which takes some tenths of a second). Its answer, if
+// one is on its way, is right behind; else we ask again soon instead of at the end of the Restart timer.
+void Negotiator::Hasten(absl::Time now) {
+  if (state_ != State::kAckSent || !awaiting_ || hastened_) return;
+  hastened_ = true;
+  restart_at_ = std::min(restart_at_, now + kPromptRepeat);
 }
 
 // Acks with a foreign identifier or other options than we sent, and answers to a request that has
@@ -159,6 +173,7 @@ LayerChange Negotiator::Run(absl::Time now, const Cause& cause, Sink& sink) {
 void Negotiator::CountAndSend(absl::Time now, const Cause& cause, Actions actions, Sink& sink) {
   if ((actions & kIrc) != 0) {
     restart_count_ = (actions & kStr) != 0 ? timing_.max_terminate : timing_.max_configure;
+    hastened_ = false;
     restart_ = timing_.restart;
   }
   if ((actions & kZrc) != 0) {

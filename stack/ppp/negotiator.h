@@ -103,6 +103,7 @@ class Negotiator {
   LayerChange OnConfigureAck(absl::Time now, const wire::PppControl& packet, Sink& sink);
   LayerChange OnNakOrReject(absl::Time now, const wire::PppControl& packet, Sink& sink);
   LayerChange OnCodeReject(absl::Time now, const wire::PppControl& packet, Sink& sink);
+  void Hasten(absl::Time now);
   bool AnswersOurRequest(const wire::PppControl& packet) const;
   bool IsPartOfOurRequest(ByteView options) const;
   void SendConfigureRequest(absl::Time now, Event event, Sink& sink);
@@ -122,6 +123,7 @@ class Negotiator {
   int naks_received_ = 0;  // in a row, Rejects too
   uint8_t last_id_ = 0;
   uint8_t request_id_ = 0;
+  bool hastened_ = false;  // the first repetition was brought forward already
   bool awaiting_ = false;  // our request has not been answered yet
   std::array<std::byte, OptionPolicy::kMaxRequest> request_{};  // as last sent
   size_t request_size_ = 0;
