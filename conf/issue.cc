@@ -9,6 +9,8 @@ std::string Issue::Text(std::string_view file) const {
   std::string text(file);
   if (place.line != 0) {
     text += ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
+  } else if (!key.empty()) {
+    text += ":1:1";  // a table that is not there at all: editors want a place to jump to
   }
   text += ": ";
   if (severity == Severity::kWarning) text += "warning: ";

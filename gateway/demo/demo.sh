@@ -4,15 +4,19 @@
 # lives in network namespaces of its own and is gone at the end.
 #
 # Environment: ADIT_BIN the program (default: the release build beside this script's source tree),
-# ADIT_BUILD_DIR where the client's root file system is kept (default: beside the program, else TMPDIR).
+# ADIT_BUILD_DIR where the client's root file system is kept (default: the build folder the program lies in,
+# else below TMPDIR or /var/tmp).
 # Exit status 77: something is missing on this machine, and what was said.
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/lab.sh"
 
 ADIT_BIN=${ADIT_BIN:-$(find_adit "$DEMO_DIR/../../build/release")}
 if [ -z "${ADIT_BUILD_DIR:-}" ]; then
-  ADIT_BUILD_DIR=$(dirname "$ADIT_BIN")/adit-demo
-  mkdir -p "$ADIT_BUILD_DIR" 2>/dev/null || ADIT_BUILD_DIR=${TMPDIR:-/tmp}/adit-demo
+  ADIT_BUILD_DIR=${TMPDIR:-/var/tmp}/adit-demo
+  for folder in "$(dirname "$ADIT_BIN")" "$(dirname "$ADIT_BIN")/.."; do
+    [ ! -f "$folder/CMakeCache.txt" ] || ADIT_BUILD_DIR=$folder/demo
+  done
+  mkdir -p "$ADIT_BUILD_DIR"
 fi
 
 if [ -t 1 ]; then BOLD=$'\e[1m' PLAIN=$'\e[0m'; else BOLD= PLAIN=; fi

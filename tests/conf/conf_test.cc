@@ -233,8 +233,8 @@ gateway = 3
 linger = -1
 )");
   EXPECT_EQ(report,
-            "f: warning: user: none is given: nobody can log in\n"
-            "f: ike.psk: is missing: clients cannot authenticate\n"
+            "f:1:1: warning: user: none is given: nobody can log in\n"
+            "f:1:1: ike.psk: is missing: clients cannot authenticate\n"
             "f:1:1: shards: must be 1..64\n"
             "f:2:3: interface: none has serve = true: clients cannot dial in\n"
             "f:2:3: warning: interface: no interface has nat = true and there is no [[route]]: "
@@ -259,11 +259,11 @@ TEST(Conf, SyntaxErrorIsTheOnlyIssueAndHasItsPlace) {
 
 TEST(Conf, EmptyFileSaysWhatIsNeeded) {
   EXPECT_EQ(Report(""),
-            "f: interface: none is given: adit has nowhere to listen\n"
-            "f: pool: none is given: clients have no addresses\n"
-            "f: warning: user: none is given: nobody can log in\n"
-            "f: ike.psk: is missing: clients cannot authenticate\n"
-            "f: warning: interface: no interface has nat = true and there is no [[route]]: clients "
+            "f:1:1: interface: none is given: adit has nowhere to listen\n"
+            "f:1:1: pool: none is given: clients have no addresses\n"
+            "f:1:1: warning: user: none is given: nobody can log in\n"
+            "f:1:1: ike.psk: is missing: clients cannot authenticate\n"
+            "f:1:1: warning: interface: no interface has nat = true and there is no [[route]]: clients "
             "reach only what knows the way back to them\n");
 }
 

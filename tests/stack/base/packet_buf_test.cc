@@ -142,7 +142,7 @@ TEST(PacketBuf, RandomEditsAgreeWithAPlainVector) {
           if (buf.Assign(fresh)) model.insert(model.end(), fresh.begin(), fresh.end());
           break;
         default:
-          if (buf.Trim(n)) model.resize(model.size() - n);
+          if (buf.Trim(n)) model.erase(model.end() - static_cast<ptrdiff_t>(n), model.end());
       }
       ASSERT_EQ(ToBytes(buf.bytes()), model);
     }
