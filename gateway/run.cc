@@ -69,7 +69,7 @@ class Gateway {
   ~Gateway() { Stop(); }
 
   absl::Status Start();
-  void Loop();
+  absl::Status Loop();
 
  private:
   absl::Status OpenInterfaces();
@@ -257,9 +257,10 @@ void Gateway::TakeSignals() {
   }
 }
 
-void Gateway::Loop() {
-  const absl::Status watched = control_loop_.Add(signals_->fd(), 0);
-  if (!watched.ok() || !control_loop_.Add(control_waker_.fd(), 1).ok()) return;
+absl::Status Gateway::Loop() {
+  absl::Status watched = control_loop_.Add(signals_->fd(), 0);
+  watched.Update(control_loop_.Add(control_waker_.fd(), 1));
+  if (!watched.ok()) return watched;
   for (;;) {
     control_waker_.BeginSleep();
     writer_->Drain();
@@ -267,7 +268,9 @@ void Gateway::Loop() {
     control_loop_.Wait(stopping ? kDrainPoll : absl::InfiniteDuration());
     control_waker_.EndSleep();
     TakeSignals();
-    if (stopping && (Drained() || io::MonotonicNow() - stopping_since_ > kStopLimit)) return;
+    if (stopping && (Drained() || io::MonotonicNow() - stopping_since_ > kStopLimit)) {
+      return absl::OkStatus();
+    }
   }
 }
 
@@ -278,8 +281,10 @@ void Gateway::Stop() {
     if (worker->thread.joinable()) worker->thread.join();
   }
   crew_.reset();  // its sinks write into the boxes
+  const bool in_order = stopping_since_ != absl::InfiniteFuture();
+  if (in_order && !workers_.empty()) workers_.front()->shard->Leave(io::MonotonicNow());
   if (writer_ == nullptr) return;
-  if (stopping_since_ != absl::InfiniteFuture()) log_->Info("stopped", {}, "adit has ended");
+  if (in_order) log_->Info("stopped", {}, "adit has ended");
   writer_->Drain();
 }
 
@@ -292,8 +297,8 @@ int Run(const conf::Model& model, const RunOptions& options) {
   }
   Gateway gateway(model, options);
   if (const absl::Status started = gateway.Start(); !started.ok()) return Fail(started);
-  gateway.Loop();
-  return 0;
+  const absl::Status ended = gateway.Loop();
+  return ended.ok() ? 0 : Fail(ended);
 }
 
 }  // namespace gateway

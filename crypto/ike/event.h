@@ -233,7 +233,8 @@ struct ChildReady {
   std::optional<stack::Ip4> nat_oa_peer, nat_oa_local;  // as the peer's NAT-OA payloads say
 };
 
-// QM3 arrived (or left): the peer is ready to receive on spi_out.
+// QM3 arrived (or left): the peer is ready to receive on spi_out, and it received QM2 at
+// ChildReady::path. (The source of a message alone proves nothing: it can be forged.)
 struct ChildUp {
   PhaseOneId sa;
   EspSpi spi_in;

@@ -43,6 +43,12 @@ MainMode::MainMode(absl::Time now, PhaseOneId id, const Options& options, Ticket
   timers_.Arm(Timer::kGiveUp, now + options.half_open_lifetime);
 }
 
+bool MainMode::IsFirst(const Isakmp& message) {
+  if (!IsMainMode(message, false) || message.header.initiator_cookie == 0) return false;
+  const auto payloads = PayloadChain::Parse(message.header.next_payload, message.body);
+  return payloads && payloads->Only(PayloadType::kSa);
+}
+
 void MainMode::OnPacket(absl::Time now, const In& in, Out& out) {
   const auto message = Isakmp::Parse(in.bytes);
   if (!message.ok()) return out.Tell(message.error());

@@ -42,6 +42,8 @@ class MainMode {
   // needed beyond a call.
   MainMode(absl::Time now, PhaseOneId id, const Options& options, Tickets& tickets,
            stack::Rng& rng);
+  // Whether a message without responder cookie can begin a login at all: it offers something.
+  static bool IsFirst(const Isakmp& message);
   void OnPacket(absl::Time now, const In& in, Out& out);
   void OnDh(absl::Time now, DhAnswer answer, Out& out);
   void OnDeadline(absl::Time now, Out& out);

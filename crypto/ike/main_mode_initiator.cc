@@ -11,6 +11,7 @@ using stack::Drop;
 
 constexpr size_t kOurNonce = 32;
 constexpr absl::Duration kBusyPause = absl::Seconds(1);
+constexpr absl::Duration kCrewTime = absl::Seconds(60);  // for a key pair, or an agreement
 
 }  // namespace
 
@@ -92,6 +93,7 @@ void MainModeInitiator::OnChoice(absl::Time now, const Isakmp& message, Out& out
   if (!options_.nat_traversal || seen_.natt != &NattRfc()) seen_.natt = nullptr;
   resend_.Disarm();
   out.Tell(Step{id(), path_, ProposalChosen{suite_}});
+  timers_.Arm(Timer::kGiveUp, now + kCrewTime);
   AskForKey(now, out);
 }
 
@@ -108,6 +110,7 @@ void MainModeInitiator::OnKeyPair(absl::Time now, const KeyPairAnswer& answer, O
     state_ = MakingKey{};
     return timers_.Arm(Timer::kAskAgain, now + kBusyPause);
   }
+  timers_.Disarm(Timer::kGiveUp);
   WaitKey state;
   state.pair = answer.pair;
   state.publics.cookies = cookies_;
@@ -153,6 +156,7 @@ void MainModeInitiator::OnKey(absl::Time now, const Isakmp& message, Out& out) {
     next.nat.local = next.nat.local || forced;
   }
   resend_.Disarm();
+  timers_.Arm(Timer::kGiveUp, now + kCrewTime);
   state_ = std::move(next);
   AskForAgreement(now, out);
 }
@@ -170,6 +174,7 @@ void MainModeInitiator::OnDh(absl::Time now, DhAnswer answer, Out& out) {
     asked->ticket = 0;
     return timers_.Arm(Timer::kAskAgain, now + kBusyPause);
   }
+  timers_.Disarm(Timer::kGiveUp);
   if (answer.outcome == DhAnswer::Outcome::kBadPublicValue) {
     // Whoever sent MM4, the peer's own is lost on us now.
     out.Tell(PhaseOneFailed{id(), path_, Failure::kBadPublicValue, {}, {}, {}});
@@ -261,11 +266,12 @@ void MainModeInitiator::Finish(absl::Time now, WaitIdentity& state, const Opened
 // ----------------------------------------------------------------------------------------
 
 void MainModeInitiator::OnDeadline(absl::Time now, Out& out) {
-  if (timers_.TakeDue(Timer::kAskAgain, now)) {
+  const bool gave_up = timers_.TakeDue(Timer::kGiveUp, now);
+  if (timers_.TakeDue(Timer::kAskAgain, now) && !gave_up) {
     if (std::holds_alternative<MakingKey>(state_)) AskForKey(now, out);
     if (std::holds_alternative<Agreeing>(state_)) AskForAgreement(now, out);
   }
-  if (resend_.Next() > now || resend_.OnDeadline(now, path_, out)) return;
+  if (!gave_up && (resend_.Next() > now || resend_.OnDeadline(now, path_, out))) return;
   out.Tell(PhaseOneFailed{id(), path_, why_, notify_, {}, {}});
   state_ = Failed{};
 }

@@ -69,7 +69,7 @@ class MainModeInitiator {
     std::unique_ptr<IsakmpSa> sa;
   };
   struct Failed {};
-  enum class Timer { kAskAgain, kCount };
+  enum class Timer { kAskAgain, kGiveUp, kCount };  // kGiveUp: on the crew
 
   void OnChoice(absl::Time now, const Isakmp& message, Out& out);
   void OnKey(absl::Time now, const Isakmp& message, Out& out);

@@ -40,7 +40,11 @@ void QuickMode::OnPacket(absl::Time now, const In& in, Out& out) {
   if (message->header.exchange != ExchangeType::kQuickMode || !message->header.encrypted()) {
     return out.Tell(Drop::kIkeExchange);
   }
-  if (last_.Repeats(in.bytes, {in.to, in.from}, out)) return out.Tell(Drop::kIkeDuplicate);
+  // QM2 goes nowhere but where QM1 came from: QM3 has our nonce in it, and so proves that the peer
+  // receives there.
+  const auto* waiting = std::get_if<WaitThird>(&state_);
+  const Path path = waiting != nullptr ? waiting->path : Path{in.to, in.from};
+  if (last_.Repeats(in.bytes, path, out)) return out.Tell(Drop::kIkeDuplicate);
   if (std::holds_alternative<WaitFirst>(state_)) return OnFirst(now, *message, in, out);
   if (std::holds_alternative<WaitThird>(state_)) return OnThird(now, *message, in, out);
   out.Tell(Drop::kIkeExchange);
@@ -283,7 +287,8 @@ void QuickMode::Fail(Failure why, Out& out) {
 }
 
 void QuickMode::OnDeadline(absl::Time now, Out& out) {
-  if (resend_.Next() <= now) resend_.OnDeadline(now, sa_.path, out);
+  const auto* waiting = std::get_if<WaitThird>(&state_);
+  if (waiting != nullptr && resend_.Next() <= now) resend_.OnDeadline(now, waiting->path, out);
   if (!timers_.TakeDue(Timer::kGiveUp, now)) return;
   if (started() && !up()) Fail(Failure::kTimeout, out);
   resend_.Disarm();

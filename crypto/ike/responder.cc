@@ -145,7 +145,8 @@ void Responder::OnPacket(absl::Time now, const In& in, Out& out) {
 
 // The first message of a login, or the same once more.
 void Responder::OnFirst(absl::Time now, const In& in, Out& out) {
-  const auto header = stack::wire::Isakmp::Parse(in.bytes)->header;
+  const Isakmp message = *Isakmp::Parse(in.bytes);
+  const IsakmpHeader& header = message.header;
   if (header.exchange != ExchangeType::kIdentityProtection || header.message_id != 0 ||
       header.encrypted()) {
     return out.Tell(Drop::kIkeExchange);
@@ -155,6 +156,7 @@ void Responder::OnFirst(absl::Time now, const In& in, Out& out) {
     PhaseOne& phase_one = *Of({known->second});
     return phase_one.main_mode.OnPacket(now, in, out);
   }
+  if (!MainMode::IsFirst(message)) return out.Tell(Drop::kIkeMalformed);  // takes nobody's place
   if (!MakeRoom(now, in.from.ip, out)) return out.Tell(Drop::kHalfOpenLimit);
 
   const uint64_t cookie = NewCookie();

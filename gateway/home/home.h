@@ -104,8 +104,8 @@ class Home {
   std::vector<std::unique_ptr<Link>> links_;  // by interface
   absl::flat_hash_map<stack::Endpoint, uint8_t> peers_;
   struct OfAddress {
-    uint8_t shard = 0;
-    uint32_t peers = 0;
+    uint32_t places = 0;
+    uint64_t shard_sum = 0;  // over its places: of a single one, the shard
   };
   absl::flat_hash_map<stack::Ip4, OfAddress> by_address_;
 };

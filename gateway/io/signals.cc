@@ -17,6 +17,7 @@ absl::StatusOr<Signals> Signals::Block() {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGUSR1);
+  signal(SIGPIPE, SIG_IGN);  // whoever reads the log may go away; the gateway stays
   if (pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) {
     return absl::InternalError("signals cannot be blocked");
   }

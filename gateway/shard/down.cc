@@ -29,13 +29,17 @@ void Down::AddArrival(absl::Time now, stack::PacketBuf packet, uint8_t interface
   arrivals_.Add(std::move(packet)).interface = interface;
 }
 
-void Down::AddRouted(absl::Time now, stack::PacketBuf packet) {
+void Down::AddRouted(absl::Time now, stack::PacketBuf packet, bool mailed) {
   if (routed_.full()) RunRouted(now);
-  routed_.Add(std::move(packet));
+  routed_.Add(std::move(packet)).mailed = mailed;
 }
 
 void Down::Run(absl::Time now) {
   RunArrivals(now);
+  RunRouted(now);
+  // No error comes of an error (RFC 1122 section 3.2.2), so one more turn is enough.
+  for (stack::PacketBuf& error : reports_) AddRouted(now, std::move(error));
+  reports_.clear();
   RunRouted(now);
   if (!ready_.empty()) sealer_.SendData(now, ready_);
 }
@@ -74,23 +78,29 @@ Drop Down::Route(absl::Time now, Packet& packet) {
 
 void Down::RunRouted(absl::Time now) {
   if (routed_.empty()) return;
-  routed_.Stage([this](Packet& packet) {
-    const stack::Ip4 client = DestinationOf(packet.buf);
-    const nat::Hop hop = tables_.router.Lookup(client);
-    if (hop.kind == nat::Hop::Kind::kPeer) {
-      packet.session = peers_.FindSession(hop.index);
-      return packet.session == nullptr || !packet.session->up ? Drop::kPeerGone : Drop::kNone;
-    }
-    const uint8_t owner = hop.kind == nat::Hop::Kind::kShard ? static_cast<uint8_t>(hop.index)
-                                                             : tables_.ShardOfClient(client);
-    if (owner == tables_.shard) return Drop::kNoRoute;
-    const Drop drop = post_.SendPacket(owner, {.entry = Entry::kRouted, .from = {}, .to = {}},
-                                       std::as_const(packet.buf).bytes());
-    if (drop == Drop::kNone) packet.buf.Release();
-    return drop;
-  });
+  routed_.Stage([this](Packet& packet) { return FindClient(packet); });
   routed_.Stage([this, now](Packet& packet) { return Fit(now, packet); });
   routed_.Clear();
+}
+
+// The client's session, or the shard that has it: the one that home told, else the one its address
+// belongs to. A packet that was mailed for the latter reason already is not mailed back.
+Drop Down::FindClient(Packet& packet) {
+  using Kind = nat::Hop::Kind;
+  const stack::Ip4 client = DestinationOf(packet.buf);
+  const nat::Hop hop = tables_.router.Lookup(client);
+  if (hop.kind == Kind::kPeer) {
+    packet.session = peers_.FindSession(hop.index);
+    return packet.session == nullptr || !packet.session->up ? Drop::kPeerGone : Drop::kNone;
+  }
+  if (hop.kind != Kind::kShard && packet.mailed) return Drop::kPeerGone;
+  const uint8_t owner =
+      hop.kind == Kind::kShard ? static_cast<uint8_t>(hop.index) : tables_.ShardOfClient(client);
+  if (owner == tables_.shard) return Drop::kNoRoute;
+  const Drop drop = post_.SendPacket(owner, {.entry = Entry::kRouted, .from = {}, .to = {}},
+                                     std::as_const(packet.buf).bytes());
+  if (drop == Drop::kNone) packet.buf.Release();
+  return drop;
 }
 
 Drop Down::Fit(absl::Time now, Packet& packet) {
@@ -130,7 +140,8 @@ void Down::AddReady(absl::Time now, stack::PacketBuf packet, Session& session) {
 // like one that the client sent.
 void Down::Report(absl::Time now, stack::PacketBuf error, stack::Ip4 client) {
   const stack::Ip4 to = DestinationOf(error);
-  if (tables_.settings.IsClient(to)) return AddRouted(now, std::move(error));
+  // Not at once: this may be a stage over the batch it would be added to.
+  if (tables_.settings.IsClient(to)) return reports_.push_back(std::move(error));
   const nat::Hop hop = tables_.router.Lookup(to);
   if (hop.kind != nat::Hop::Kind::kInterface) return;
   const auto interface = static_cast<uint8_t>(hop.index);

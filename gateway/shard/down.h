@@ -27,15 +27,16 @@ class Down {
 
   // A whole packet from the network for one of our NAT addresses, or for a client.
   void AddArrival(absl::Time now, stack::PacketBuf packet, uint8_t interface);
-  // A packet for a client, with the router behind it: from another client, from another shard, or
-  // made here.
-  void AddRouted(absl::Time now, stack::PacketBuf packet);
+  // A packet for a client, with the router behind it: from another client, from another shard
+  // (`mailed`), or made here.
+  void AddRouted(absl::Time now, stack::PacketBuf packet, bool mailed = false);
   // Runs everything added to its end: sealed and handed to the link.
   void Run(absl::Time now);
 
  private:
   stack::Drop Translate(absl::Time now, Packet& packet);
   stack::Drop Route(absl::Time now, Packet& packet);
+  stack::Drop FindClient(Packet& packet);
   stack::Drop Fit(absl::Time now, Packet& packet);
   stack::Drop FitLarge(absl::Time now, Packet& packet);
   void RunArrivals(absl::Time now);
@@ -49,6 +50,7 @@ class Down {
   Post& post_;
   Batch arrivals_, routed_, ready_;
   std::vector<stack::PacketBuf> fragments_;
+  std::vector<stack::PacketBuf> reports_;  // ICMP errors for clients, for the end of Run
 };
 
 }  // namespace gateway::shard

@@ -3,7 +3,9 @@
 // Whose is a new pair of SAs? A client that rekeys phase 1 comes with new cookies, so his older SAs
 // and tunnels are found again at Quick Mode: the same phase-1 identity, the same IDci and the same
 // outer end, address and port. Anything less would hand one client's traffic to another: behind a
-// NAT with a group key all of it but the port is equal.
+// NAT with a group key all of it but the port is equal. And even that is only what the client says:
+// the pair counts, and the phase 1 with it, when it has proved that it got our second message
+// there.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -20,6 +22,8 @@ using stack::Drop;
 constexpr size_t kMaxChildren = 8;
 // What we allow beyond the lifetime agreed on, because the client is the one that rekeys.
 constexpr absl::Duration kLifetimeMargin = absl::Seconds(90);
+// A client moves no more often: each move is news for home.
+constexpr absl::Duration kMovePause = absl::Seconds(1);
 
 std::string ListOf(const std::vector<ike::PhaseOneSuite>& suites) {
   std::string text;
@@ -141,10 +145,8 @@ void Peers::CarryOut(absl::Time now, ike::Out& out) {
 void Peers::ScheduleIke() { wheel_.Schedule(ike_timer_, responder_.NextDeadline()); }
 
 void Peers::AskForKey(absl::Time now, ike::NeedDh& need) {
-  crew::Job job;
-  job.ticket = need.ticket;
-  job.established = need.established;
-  job.work = crew::Respond{need.group, std::move(need.peer_public)};
+  crew::Job job{need.ticket, need.established,
+                crew::Respond{need.group, std::move(need.peer_public)}};
   if (ask_crew_(std::move(job))) return;
   ike::DhAnswer busy;
   busy.ticket = need.ticket;
@@ -196,7 +198,7 @@ void Peers::On(absl::Time now, const ike::PhaseOneFailed& failed) {
                            {"reason", ike::NameOf(failed.why)},
                            {"after", now - began}},
                           text);
-  if (it != logins_.end()) logins_.erase(it);
+  Forget(failed.sa);
 }
 
 void Peers::On(absl::Time now, const ike::PhaseOneGone& gone) {
@@ -207,32 +209,48 @@ void Peers::On(absl::Time now, const ike::PhaseOneGone& gone) {
                                                                        : "expired";
   Say(Level::kInfo, now, "phase1_gone", it->second.began, it->second.path.remote,
       std::string("phase 1 ended: ") + why);
+  Forget(gone.sa);
+}
+
+void Peers::Forget(ike::PhaseOneId sa) {
+  const auto it = logins_.find(sa);
+  if (it == logins_.end()) return;
+  if (Peer* peer = FindPeer(it->second.peer)) std::erase(peer->phase_ones, sa);
   logins_.erase(it);
 }
 
-// The client remembers no SAs. His older ones go; the tunnel inside may go on over the new ones
-// (Apple after sleep). Only what shows the same identity from the same outer end is his: an address
-// may be a whole office.
+// The client remembers no SAs: his older ones go, as soon as he has proved where he is.
 void Peers::On(absl::Time now, const ike::InitialContact& contact) {
   const auto login = logins_.find(contact.sa);
   if (login == logins_.end()) return;
-  const auto found = by_remote_.find(login->second.path.remote);
+  const Peer* peer = FindPeer(login->second.peer);
+  if (peer != nullptr && peer->current != nullptr) return RetireOlder(now, *peer, contact.sa);
+  login->second.initial_contact = true;
+}
+
+// The tunnel inside may go on over the new SAs (Apple after sleep). Only what shows the same
+// identity from the same outer end is this client's: an address may be a whole office.
+void Peers::RetireOlder(absl::Time now, const Peer& peer, ike::PhaseOneId newest) {
+  const auto found = by_remote_.find(peer.path.remote);
   if (found == by_remote_.end()) return;
-  for (const uint32_t id : std::vector<uint32_t>(found->second)) {
-    Peer* peer = FindPeer(id);
-    if (peer == nullptr || !(peer->identity == login->second.identity)) continue;
-    for (const auto& child : peer->children) {
-      if (child->phase_one != contact.sa && !child->deleted()) Retire(now, *peer, *child);
+  for (const uint32_t id : found->second) {
+    Peer& other = *FindPeer(id);
+    if (!(other.identity == peer.identity) || other.reached.ip != peer.reached.ip) continue;
+    for (const auto& child : other.children) {
+      if (child->phase_one != newest && !child->deleted()) Retire(now, other, *child);
     }
-    NoteDesertion(now, *peer);
+    NoteDesertion(now, other);
   }
 }
 
-void Peers::On(absl::Time, const ike::PathChanged& changed) {
+void Peers::On(absl::Time now, const ike::PathChanged& changed) {
   const auto it = logins_.find(changed.sa);
   if (it == logins_.end()) return;
   it->second.path = changed.path;
-  if (Peer* peer = FindPeer(it->second.peer)) MoveTo(*peer, changed.path);
+  Peer* peer = FindPeer(it->second.peer);
+  if (peer == nullptr || now - peer->moved < kMovePause) return;
+  peer->moved = now;
+  MoveTo(*peer, changed.path);
 }
 
 void Peers::On(absl::Time now, const ike::PeerAlive& alive) {
@@ -244,37 +262,41 @@ void Peers::On(absl::Time now, const ike::PeerAlive& alive) {
 void Peers::On(absl::Time now, const ike::PeerDead& dead) {
   const auto it = logins_.find(dead.sa);
   if (it == logins_.end()) return;
-  if (Peer* peer = FindPeer(it->second.peer)) {
-    DeleteSas(now, *peer);
-    RemovePeer(now, *peer, "dead_peer");
-  }
+  Peer* peer = FindPeer(it->second.peer);
+  // ESP is as good an answer (RFC 3706 section 5.5): the client may have lost only its phase 1.
+  if (peer == nullptr || now - peer->last_heard < tables_.settings.dpd) return;
+  DeleteSas(now, *peer);
+  RemovePeer(now, *peer, "dead_peer");
 }
 
 void Peers::AnswerSpi(absl::Time now, const ike::NeedSpi& need) {
   ike::SpiAnswer answer;
   answer.ticket = need.ticket;
-  const auto it = logins_.find(need.sa);
-  if (it != logins_.end() && !draining_) {
-    PeerFor(now, need, it->second);
+  if (logins_.contains(need.sa) && !draining_) {
     // Any bucket of ours: bucket mod shards is this shard.
     const uint32_t count =
         (256U - tables_.shard + tables_.settings.shards - 1U) / tables_.settings.shards;
     const uint32_t bucket = tables_.shard + (tables_.rng.U32() % count) * tables_.settings.shards;
     const auto spi = tables_.sad.Allocate(static_cast<uint8_t>(bucket), tables_.rng);
-    if (spi) answer.spi = {spi->value};
+    if (spi) {
+      tables_.sad.Remove(*spi);  // the quick mode may still fail, and would not say so
+      answer.spi = {spi->value};
+    }
   }
   auto out = ike_outs_.Take();
   responder_.OnSpi(now, answer, *out);
   CarryOut(now, *out);
 }
 
-Peer& Peers::PeerFor(absl::Time now, const ike::NeedSpi& need, Login& login) {
+// The subscriber a new pair belongs to, as it seems: Prove has the last word. Where he was reached
+// only the address must agree, because a NAT may have given him another port since.
+Peer& Peers::PeerFor(absl::Time now, const ike::ChildReady& ready, Login& login) {
   if (Peer* known = FindPeer(login.peer)) return *known;
-  if (const auto found = by_remote_.find(need.path.remote); found != by_remote_.end()) {
+  if (const auto found = by_remote_.find(ready.path.remote); found != by_remote_.end()) {
     for (const uint32_t id : found->second) {
       Peer* peer = FindPeer(id);
-      if (peer->identity == login.identity && peer->idci == need.idci && !peer->closing) {
-        login.peer = id;
+      if (peer->identity == login.identity && peer->idci == ready.idci && !peer->closing &&
+          peer->reached.ip == ready.path.remote.ip) {
         return *peer;
       }
     }
@@ -283,76 +305,113 @@ Peer& Peers::PeerFor(absl::Time now, const ike::NeedSpi& need, Login& login) {
   Peer& peer = *fresh;
   peers_.emplace(peer.id, std::move(fresh));
   peer.identity = login.identity;
-  peer.idci = need.idci;
+  peer.idci = ready.idci;
   peer.last_heard = now;
-  login.peer = peer.id;
-  MoveTo(peer, need.path);
+  Bind(ready.sa, login, peer);
+  MoveTo(peer, ready.path);
   NoteDesertion(now, peer);
   return peer;
 }
 
+void Peers::Bind(ike::PhaseOneId sa, Login& login, Peer& peer) {
+  login.peer = peer.id;
+  peer.phase_ones.push_back(sa);
+}
+
+// Null if there is no such SA.
+Peer* Peers::PeerOf(esp::Spi spi_in) const {
+  const esp::InboundSa* sa = tables_.sad.Find(spi_in);
+  return sa == nullptr ? nullptr : FindPeer(sa->peer);
+}
+
 void Peers::On(absl::Time now, ike::ChildReady& ready) {
   const auto login = logins_.find(ready.sa);
-  Peer* peer = login == logins_.end() ? nullptr : FindPeer(login->second.peer);
-  if (peer == nullptr) {
-    tables_.sad.Remove({ready.spi_in.value});
-    return;
-  }
+  if (login == logins_.end() || draining_) return;
+  Peer& peer = PeerFor(now, ready, login->second);
+  std::unique_ptr<Child> child = MakeChild(now, ready, peer);
+  if (child == nullptr) return;
+  MakeRoom(peer);
+  peer.children.push_back(std::move(child));
+  if (peer.current == nullptr) MoveTo(peer, ready.path);
+  NoteDesertion(now, peer);
+  Say(Level::kInfo, now, "child_ready", peer.began, ready.path.remote,
+      "ESP SA agreed: " + ike::Text(ready.suite));
+}
+
+// Both halves, the inbound one in the SAD; null, and said why, if they cannot be made.
+std::unique_ptr<Child> Peers::MakeChild(absl::Time now, ike::ChildReady& ready, Peer& peer) {
   const esp::Suite suite = Translate(ready.suite);
   esp::SaParameters in{.spi = {ready.spi_in.value},
                        .suite = suite,
                        .keys = {std::move(ready.in.cipher), std::move(ready.in.auth)},
                        .lifetime = {},
-                       .peer = peer->id,
+                       .peer = peer.id,
                        .replay_window = tables_.settings.replay_window};
   esp::SaParameters out{.spi = {ready.spi_out.value},
                         .suite = suite,
                         .keys = {std::move(ready.out.cipher), std::move(ready.out.auth)},
                         .lifetime = {},
-                        .peer = peer->id};
+                        .peer = peer.id};
   auto inbound = esp::MakeInboundSa(std::move(in));
   auto outbound = esp::MakeOutboundSa(std::move(out), tables_.rng);
-  if (!inbound.ok() || !outbound.ok()) {
-    tables_.sad.Remove({ready.spi_in.value});
-    Say(Level::kError, now, "child_failed", login->second.began, ready.path.remote,
-        "ESP SA cannot be made: " +
-            std::string((inbound.ok() ? outbound.status() : inbound.status()).message()));
-    return;
+  std::string fault;
+  if (!inbound.ok()) {
+    fault = std::string(inbound.status().message());
+  } else if (!outbound.ok()) {
+    fault = std::string(outbound.status().message());
+  } else if (!tables_.sad.Insert(*std::move(inbound))) {
+    fault = "its SPI is in use";
   }
-  tables_.sad.Insert(*std::move(inbound));
+  if (!fault.empty()) {
+    Say(Level::kError, now, "child_failed", peer.began, ready.path.remote,
+        "ESP SA cannot be made: " + fault);
+    return nullptr;
+  }
   auto child = std::make_unique<Child>();
   child->phase_one = ready.sa;
+  child->agreed_at = ready.path.remote;
   child->spi_in = {ready.spi_in.value};
   child->out = *std::move(outbound);
   child->udp_encapsulated = ready.udp_encapsulated;
   const uint32_t seconds = ready.suite.lifetime.seconds.value_or(0);  // 0 and absent: no limit
   if (seconds != 0) child->expires = now + absl::Seconds(seconds) + kLifetimeMargin;
-  if (peer->children.size() >= kMaxChildren) {
-    const bool first_is_current = peer->children.front().get() == peer->current;
-    RemoveChild(*peer, peer->children[first_is_current ? 1 : 0]->spi_in);
+  return child;
+}
+
+// For one more child: the oldest that lingers goes, else the oldest that has proved nothing, else
+// the oldest; never the one in use.
+void Peers::MakeRoom(Peer& peer) {
+  if (peer.children.size() < kMaxChildren) return;
+  const Child* victim = nullptr;
+  const auto worth = [](const Child& child) { return child.deleted() ? 0 : child.proven ? 2 : 1; };
+  for (const auto& child : peer.children) {
+    if (child.get() == peer.current) continue;
+    if (victim == nullptr || worth(*child) < worth(*victim)) victim = child.get();
   }
-  peer->children.push_back(std::move(child));
-  if (peer->current == nullptr) MoveTo(*peer, ready.path);
-  NoteDesertion(now, *peer);
-  Say(Level::kInfo, now, "child_ready", peer->began, ready.path.remote,
-      "ESP SA agreed: " + ike::Text(ready.suite));
+  RemoveChild(peer, victim->spi_in);
 }
 
 void Peers::On(absl::Time now, const ike::ChildUp& up) {
-  const auto login = logins_.find(up.sa);
-  Peer* peer = login == logins_.end() ? nullptr : FindPeer(login->second.peer);
+  Peer* peer = PeerOf({up.spi_in.value});
   if (peer == nullptr) return;
   if (Child* child = peer->Find({up.spi_in.value})) Prove(now, *peer, *child);
 }
 
-// The client receives on this pair. The newest pair that is known to work carries what we send.
+// The client receives on this pair, and got our second message where that was sent: now the pair is
+// his, and so is the phase 1 that made it. The newest such pair carries what we send. Ends nothing.
 void Peers::Prove(absl::Time now, Peer& peer, Child& child) {
   if (child.proven || child.deleted()) return;
   child.proven = true;
   responder_.OnEspSeen(now, child.phase_one, {child.spi_in.value});
   ScheduleIke();
   const bool is_rekey = peer.current != nullptr;
+  peer.reached = child.agreed_at;
   ChooseCurrent(peer);
+  if (const auto it = logins_.find(child.phase_one); it != logins_.end()) {
+    if (it->second.peer == 0) Bind(it->first, it->second, peer);
+    if (std::exchange(it->second.initial_contact, false)) RetireOlder(now, peer, it->first);
+  }
+  NoteDesertion(now, peer);
   Say(Level::kInfo, now, is_rekey ? "esp_rekeyed" : "esp_up", is_rekey ? now : peer.began,
       peer.path.remote, is_rekey ? "ESP rekeyed" : "ESP up");
 }
@@ -379,8 +438,7 @@ void Peers::On(absl::Time now, const ike::ChildFailed& failed) {
                            {"reason", ike::NameOf(failed.why)},
                            {"after", now - began}},
                           text);
-  if (failed.spi_in.value == 0 || login == logins_.end()) return;
-  Peer* peer = FindPeer(login->second.peer);
+  Peer* peer = failed.spi_in.value == 0 ? nullptr : PeerOf({failed.spi_in.value});
   if (peer == nullptr) return;
   const Child* child = peer->Find({failed.spi_in.value});
   if (child != nullptr && !child->proven) RemoveChild(*peer, child->spi_in);
@@ -419,18 +477,25 @@ void Peers::RemoveChild(Peer& peer, esp::Spi spi_in) {
   if (was_current) ChooseCurrent(peer);
 }
 
-// Tells home, who sends the client's next first message here, and keeps the index.
+// Tells home, who sends the client's next first message here, and keeps the index. Home hears of
+// each place once, however many peers are there: a client that dials in anew is there twice.
 void Peers::MoveTo(Peer& peer, const ike::Path& path) {
-  const stack::Endpoint before = peer.path.remote;
+  const bool moves = peer.path.remote != path.remote;
+  if (moves) LeavePlace(peer);
   peer.path = path;
-  if (before == path.remote) return;
-  if (const auto it = by_remote_.find(before); it != by_remote_.end()) {
-    std::erase(it->second, peer.id);
-    if (it->second.empty()) by_remote_.erase(it);
-    mail_.push_back(PeerLeft{before, tables_.shard});
-  }
-  by_remote_[path.remote].push_back(peer.id);
-  mail_.push_back(PeerAt{path.remote, tables_.shard});
+  if (!moves) return;
+  std::vector<uint32_t>& here = by_remote_[path.remote];
+  if (here.empty()) mail_.push_back(PeerAt{path.remote, tables_.shard});
+  here.push_back(peer.id);
+}
+
+void Peers::LeavePlace(const Peer& peer) {
+  const auto it = by_remote_.find(peer.path.remote);
+  if (it == by_remote_.end()) return;  // it has none yet
+  std::erase(it->second, peer.id);
+  if (!it->second.empty()) return;
+  by_remote_.erase(it);
+  mail_.push_back(PeerLeft{peer.path.remote, tables_.shard});
 }
 
 // The common case, a packet on the current pair from the usual place, costs three comparisons.
@@ -444,12 +509,13 @@ Peer* Peers::OnOpened(absl::Time now, const esp::InboundSa& sa, const stack::End
     if (child != nullptr) Prove(now, *peer, *child);
   }
   const bool moved = udp_encapsulated ? from != peer->path.remote : from.ip != peer->path.remote.ip;
-  if (!moved) return peer;
+  if (!moved || now - peer->moved < kMovePause) return peer;
+  peer->moved = now;
   ike::Path path = peer->path;
   path.remote = udp_encapsulated ? from : stack::Endpoint{from.ip, peer->path.remote.port};
   path.local = udp_encapsulated ? to : stack::Endpoint{to.ip, peer->path.local.port};
-  Say(Level::kInfo, now, "peer_moved", now, from,
-      "client moved here from " + peer->path.remote.Text());
+  tables_.log.LineLimited(now, Level::kInfo, "peer_moved", {{"peer", from}},
+                          "client moved here from " + peer->path.remote.Text());
   MoveTo(*peer, path);
   if (peer->current != nullptr) responder_.SetPath(peer->current->phase_one, path);
   return peer;

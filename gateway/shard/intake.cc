@@ -101,11 +101,15 @@ void Shard::TakeWhole(absl::Time now, uint8_t interface, stack::PacketBuf packet
   if (drop != Drop::kNone) tables_.stats.Drop(drop);
 }
 
-// Ours, a client's, or nobody's here.
+// Ours, a client's, or nobody's here. Clients are behind tunnels: nothing from a link comes from
+// one.
 Drop Shard::Classify(absl::Time now, uint8_t interface, stack::PacketBuf& packet) {
   const stack::Ip4 destination = DestinationOf(packet);
+  if (env_.settings->IsClient(SourceOf(packet))) return Drop::kSpoofedSource;
   if (const auto owner = tables_.OwnerOf(destination)) return ToUs(now, interface, *owner, packet);
   if (env_.settings->IsClient(destination)) {
+    // Behind NAT nobody knows their addresses; a neighbour on the link who guesses gets nowhere.
+    if (env_.settings->interfaces[interface].nat) return Drop::kNotOurs;
     down_.AddArrival(now, std::move(packet), interface);
     return Drop::kNone;
   }
@@ -221,7 +225,7 @@ void Shard::TakeMailed(absl::Time now, const PacketMeta& meta, stack::ByteView b
         tables_.stats.Drop(Drop::kFifoFull);
       return;
     case Entry::kRouted:
-      return down_.AddRouted(now, std::move(packet));
+      return down_.AddRouted(now, std::move(packet), true);
   }
 }
 

@@ -58,8 +58,19 @@ void Peers::AbandonTunnel(absl::Time now, Tunnel& tunnel) {
   CarryOut(now, tunnel, *out);
 }
 
+// Makes room for a client that dials in again and again: tunnels it has left linger for their last
+// acknowledgements. False if all carry sessions.
+bool Peers::AbandonIdle(absl::Time now, Peer& peer) {
+  for (const auto& tunnel : peer.tunnels) {  // oldest first
+    if (!tunnel->sessions.empty()) continue;
+    AbandonTunnel(now, *tunnel);
+    return true;
+  }
+  return false;
+}
+
 Tunnel* Peers::OpenTunnel(absl::Time now, Peer& peer, uint16_t port) {
-  if (peer.tunnels.size() >= kMaxTunnels) return nullptr;
+  if (peer.tunnels.size() >= kMaxTunnels && !AbandonIdle(now, peer)) return nullptr;
   const uint32_t shards = tables_.settings.shards;
   for (int tries = 0; tries < 64; ++tries) {
     const uint32_t draw = tables_.rng.U32();

@@ -31,6 +31,7 @@ struct Packet {
   uint8_t interface = 0;          // where it came in, or where it leaves
   bool udp_encapsulated = false;  // up: ESP came in UDP 4500
   uint8_t next_header = 0;        // up: what ESP said is inside
+  bool mailed = false;            // down: from another shard, which had no client of that address
   stack::Endpoint from, to;       // up: the outer ends
   crypto::esp::InboundSa* sa = nullptr;
   Peer* peer = nullptr;        // the subscriber it comes from or goes to

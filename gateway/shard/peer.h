@@ -45,6 +45,7 @@ class Timed : public stack::WheelEntry {
 // A pair of ESP SAs. The inbound half lives in the shard's SAD, under `spi_in`.
 struct Child {
   ike::PhaseOneId phase_one;
+  stack::Endpoint agreed_at;  // where the second message of its quick mode went
   esp::Spi spi_in;
   std::unique_ptr<esp::OutboundSa> out;
   bool udp_encapsulated = false;
@@ -119,6 +120,11 @@ class Peer : public Timed {
 
   const uint32_t id;
   ike::Path path;  // where its ESP goes; follows authenticated packets (RFC 3947 section 7)
+  // Where it showed that it receives, too. The source of a packet may be forged, even if the packet
+  // is authentic: with a group key everybody can send one.
+  stack::Endpoint reached;
+  absl::Time moved = absl::InfinitePast();
+  std::vector<ike::PhaseOneId> phase_ones;       // that are its own beyond doubt
   ike::Identification identity;                  // phase 1
   ike::Identification idci;                      // its end of the traffic, as the quick mode said
   std::vector<std::unique_ptr<Child>> children;  // oldest first

@@ -115,7 +115,7 @@ void Peers::OnPeerDue(absl::Time now, Peer& peer) {
 void Peers::Schedule(Peer& peer) {
   absl::Time next = peer.deserted + kDesertedLimit;
   for (const auto& child : peer.children) next = std::min({next, child->remove_at, child->expires});
-  if (tables_.settings.dpd > absl::ZeroDuration()) {
+  if (tables_.settings.dpd > absl::ZeroDuration() && peer.current != nullptr) {
     next = std::min(next, std::max(peer.last_heard, peer.dpd_asked) + tables_.settings.dpd);
   }
   wheel_.Schedule(peer, next);
@@ -135,10 +135,7 @@ void Peers::NoteDesertion(absl::Time now, Peer& peer) {
 // DELETE for what the client still has, ESP first (RFC 2408 section 3.15), over whatever phase 1 is
 // left.
 void Peers::DeleteSas(absl::Time now, Peer& peer) {
-  std::vector<ike::PhaseOneId> mine;
-  for (const auto& [id, login] : logins_) {
-    if (login.peer == peer.id) mine.push_back(id);
-  }
+  const std::vector<ike::PhaseOneId> mine = peer.phase_ones;  // gets shorter meanwhile
   auto out = ike_outs_.Take();
   for (const auto& child : peer.children) {
     if (child->deleted() || mine.empty()) continue;
@@ -161,14 +158,10 @@ void Peers::RemovePeer(absl::Time now, Peer& peer, std::string_view why) {
   }
   wheel_.Cancel(peer);
   while (!peer.children.empty()) RemoveChild(peer, peer.children.back()->spi_in);
-  for (auto& [id, login] : logins_) {
-    if (login.peer == peer.id) login.peer = 0;
+  for (const ike::PhaseOneId id : peer.phase_ones) {
+    if (const auto it = logins_.find(id); it != logins_.end()) it->second.peer = 0;
   }
-  if (const auto it = by_remote_.find(peer.path.remote); it != by_remote_.end()) {
-    std::erase(it->second, peer.id);
-    if (it->second.empty()) by_remote_.erase(it);
-    mail_.push_back(PeerLeft{peer.path.remote, tables_.shard});
-  }
+  LeavePlace(peer);
   tables_.log.Info("peer_gone", {{"peer", peer.path.remote}, {"reason", why}}, "client is gone");
   const auto it = peers_.find(peer.id);
   dead_peers_.push_back(std::move(it->second));
@@ -268,7 +261,12 @@ void Peers::ListSessions(absl::Time now) const {
 
 void Peers::Say(Level level, absl::Time now, std::string_view event, absl::Time began,
                 const stack::Endpoint& remote, const std::string& text) {
-  tables_.log.Line(level, event, {{"peer", remote}, {"after", now - began}}, "login: " + text);
+  const std::string line = "login: " + text;
+  if (lines_.Take(now)) {
+    tables_.log.Line(level, event, {{"peer", remote}, {"after", now - began}}, line);
+  } else {
+    tables_.log.LineLimited(now, level, event, {{"peer", remote}, {"after", now - began}}, line);
+  }
 }
 
 }  // namespace gateway::shard

@@ -82,7 +82,8 @@ class Peers {
     absl::Time began;
     ike::Path path;
     ike::Identification identity;
-    uint32_t peer = 0;  // 0: no quick mode yet
+    uint32_t peer = 0;             // whose it is beyond doubt; 0: not known yet
+    bool initial_contact = false;  // was said, and waits for that
   };
   struct SessionName {
     stack::l2tp::TunnelId tunnel;
@@ -106,12 +107,19 @@ class Peers {
   void On(absl::Time now, const ike::ChildDeleted& deleted);
   void AskForKey(absl::Time now, ike::NeedDh& need);
   void AnswerSpi(absl::Time now, const ike::NeedSpi& need);
-  Peer& PeerFor(absl::Time now, const ike::NeedSpi& need, Login& login);
+  Peer& PeerFor(absl::Time now, const ike::ChildReady& ready, Login& login);
+  Peer* PeerOf(esp::Spi spi_in) const;
+  std::unique_ptr<Child> MakeChild(absl::Time now, ike::ChildReady& ready, Peer& peer);
+  void Bind(ike::PhaseOneId sa, Login& login, Peer& peer);
+  void Forget(ike::PhaseOneId sa);
+  void RetireOlder(absl::Time now, const Peer& peer, ike::PhaseOneId newest);
+  void MakeRoom(Peer& peer);
   void Prove(absl::Time now, Peer& peer, Child& child);
   void Retire(absl::Time now, Peer& peer, Child& child);
   void RemoveChild(Peer& peer, esp::Spi spi_in);
   void ChooseCurrent(Peer& peer);
   void MoveTo(Peer& peer, const ike::Path& path);
+  void LeavePlace(const Peer& peer);
   void ScheduleIke();
 
   // l2tp_side.cc
@@ -121,6 +129,7 @@ class Peers {
   void StartSession(absl::Time now, Tunnel& tunnel, const stack::l2tp::CallUp& call);
   void CloseTunnel(absl::Time now, Tunnel& tunnel);
   void AbandonTunnel(absl::Time now, Tunnel& tunnel);
+  bool AbandonIdle(absl::Time now, Peer& peer);
   void RemoveTunnel(Tunnel& tunnel);
   void Schedule(Tunnel& tunnel);
 
@@ -166,6 +175,9 @@ class Peers {
   uint64_t last_ticket_ = 0;
   bool draining_ = false;
   std::vector<Control> mail_;
+  // Lines of logins a second, and at once: more are written only as LineLimited allows. Whoever has
+  // the group key can repeat steps of the protocols as fast as he can send.
+  stack::ip::TokenBucket lines_{200, 2000};
 
   std::vector<std::unique_ptr<Peer>> dead_peers_;
   std::vector<std::unique_ptr<Tunnel>> dead_tunnels_;

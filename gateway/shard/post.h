@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <utility>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace gateway::shard {
 class Post {
  public:
   // boxes[i] is the one that shard i reads; the own place is not used. They outlive the object.
-  Post(std::vector<Box*> boxes, Stats& stats) : boxes_(std::move(boxes)), stats_(stats) {}
+  Post(std::vector<Box*> boxes, Stats& stats)
+      : boxes_(std::move(boxes)), late_(boxes_.size()), stats_(stats) {}
 
   // kMailboxFull if the reader does not keep up.
   [[nodiscard]] stack::Drop SendPacket(uint8_t shard, const PacketMeta& meta,
@@ -22,17 +24,28 @@ class Post {
     ++stats_.mailed;
     return stack::Drop::kNone;
   }
-  bool SendControl(uint8_t shard, Control control, Room room = Room::kOrdinary) {
-    return boxes_[shard]->PutControl(std::move(control), room);
+  // In order. Room::kReserved always arrives: what finds no room in the box waits here for a later
+  // Flush. Each such message stands for a change of some session, so there are not many.
+  void SendControl(uint8_t shard, Control control, Room room) {
+    std::deque<Control>& late = late_[shard];
+    if (late.empty() && boxes_[shard]->PutControl(std::move(control), room)) return;
+    if (room == Room::kReserved) late.push_back(std::move(control));
   }
+  // Once a round.
   void Flush() {
-    for (Box* box : boxes_) {
-      if (box != nullptr) box->Flush();
+    for (size_t i = 0; i < boxes_.size(); ++i) {
+      if (boxes_[i] == nullptr) continue;
+      std::deque<Control>& late = late_[i];
+      while (!late.empty() && boxes_[i]->PutControl(std::move(late.front()), Room::kReserved)) {
+        late.pop_front();
+      }
+      boxes_[i]->Flush();
     }
   }
 
  private:
   std::vector<Box*> boxes_;
+  std::vector<std::deque<Control>> late_;  // by reader
   Stats& stats_;
 };
 

@@ -24,7 +24,8 @@ l2tp::CdnResult ResultOf(ppp::DownReason reason) {
 
 void Peers::OnPpp(absl::Time now, PppItem& item) {
   Session* session = FindSession(HopOf(item.tunnel, item.session));
-  if (session == nullptr || session->ending) return tables_.stats.Drop(Drop::kPeerGone);
+  if (session == nullptr) return tables_.stats.Drop(Drop::kUnknownSession);
+  if (session->ending) return tables_.stats.Drop(Drop::kPeerGone);
   auto out = link_outs_.Take();
   session->link.OnPacket(now, std::as_const(item.frame).bytes(), *out);
   CarryOut(now, *session, *out);

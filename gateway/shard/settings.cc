@@ -90,7 +90,7 @@ bool Settings::IsClient(stack::Ip4 ip) const {
   for (const PoolSettings& pool : pools) {
     if (pool.range.first <= ip && ip <= pool.range.last) return ip != pool.gateway;
   }
-  return std::find(fixed_addresses.begin(), fixed_addresses.end(), ip) != fixed_addresses.end();
+  return std::binary_search(fixed_addresses.begin(), fixed_addresses.end(), ip);
 }
 
 io::SteeringRules Settings::Steering(const InterfaceSettings& interface,
@@ -101,7 +101,12 @@ io::SteeringRules Settings::Steering(const InterfaceSettings& interface,
   for (const PoolSettings& pool : pools) {
     rules.clients.push_back({pool.range.first, pool.range.last});
   }
-  for (const stack::Ip4 ip : fixed_addresses) rules.clients.push_back({ip, ip});
+  for (const stack::Ip4 ip : fixed_addresses) {
+    const bool covered =
+        std::any_of(rules.clients.begin(), rules.clients.end(),
+                    [ip](const io::AddressRange& range) { return range.Contains(ip); });
+    if (!covered) rules.clients.push_back({ip, ip});
+  }
   if (interface.nat) {
     rules.nat_first = nat.ports.first;
     rules.nat_last = nat.ports.last;
@@ -146,6 +151,7 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
   for (const conf::User& user : model.users) {
     if (user.address) settings.fixed_addresses.push_back(*user.address);
   }
+  std::sort(settings.fixed_addresses.begin(), settings.fixed_addresses.end());
   auto users = TranslateUsers(model.users, rng);
   if (!users.ok()) return users.status();
   settings.users = *std::move(users);

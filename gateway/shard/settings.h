@@ -51,7 +51,7 @@ struct Settings {
   std::vector<InterfaceSettings> interfaces;
   std::vector<RouteSettings> routes;
   std::vector<PoolSettings> pools;
-  std::vector<stack::Ip4> fixed_addresses;  // of users
+  std::vector<stack::Ip4> fixed_addresses;  // of users, in order
   std::optional<auth::LocalUsers> users;
 
   crypto::ike::PskStore psks;

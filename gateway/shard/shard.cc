@@ -123,7 +123,6 @@ void Shard::On(absl::Time now, Control& message) {
           [&](const Drain&) {
             drain_until_ = now + kDrainLimit;
             peers_.Drain(now);
-            if (home_) home_->Stop(now, outcome_);
           },
           [&](const auto& for_home) { ToHome(now, for_home); },
       },
@@ -201,6 +200,13 @@ void Shard::FinishDraining(absl::Time now) {
   }
   drain_until_ = absl::InfiniteFuture();
   drained_.store(true, std::memory_order_release);
+}
+
+void Shard::Leave(absl::Time now) {
+  if (!home_) return;
+  home_->Stop(now, outcome_);
+  CarryOutHome(now);
+  tables_.egress.Flush();
 }
 
 void Shard::Report(absl::Time now) {

@@ -51,6 +51,10 @@ class Shard {
   // After Drain came: every session has ended. Read by the control thread.
   bool drained() const { return drained_.load(std::memory_order_acquire); }
 
+  // Gives DHCP leases back. After the last round of every shard, by whoever has joined their
+  // threads: until then sessions need the addresses to say farewell from.
+  void Leave(absl::Time now);
+
   const Stats& stats() const { return tables_.stats; }
   const Tables& tables() const { return tables_; }
   const Peers& peers() const { return peers_; }

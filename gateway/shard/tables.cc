@@ -85,7 +85,8 @@ void Tables::SetInterface(const InterfaceAddress& change, absl::Time now) {
       before.address && (!change.address || change.address->address != before.address->address);
   if (moved && settings.interfaces[i].nat)
     translator.RemoveExternal(before.address->address, Seconds(now));
-  AddRoutes(i);
+  // The default route may have been another interface's, too: all are put back, in their order.
+  for (uint8_t each = 0; each < interfaces.size(); ++each) AddRoutes(each);
   Resteer();
 }
 

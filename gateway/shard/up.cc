@@ -100,10 +100,20 @@ Drop Up::PullL2tp(absl::Time now, Packet& packet) {
   if (tunnel == nullptr) return Drop::kUnknownTunnel;
   if (&tunnel->peer != packet.peer || tunnel->port != ports->source) return Drop::kForeignTunnel;
   packet.session = tunnel->Find(header->session);
-  if (packet.session == nullptr) return Drop::kUnknownSession;
+  if (packet.session == nullptr) return PutBehindCall(packet, *header);
   tunnel->machine.OnLifeSign(now);
   packet.session->link.OnLifeSign(now);
   return Drop::kNone;
+}
+
+// A client's first PPP frame may come in one batch with the message that makes its call: it takes
+// its turn behind that. Nothing else is worth waiting.
+Drop Up::PutBehindCall(Packet& packet, const stack::l2tp::DataHeader& header) {
+  if (fifo_.empty() || stack::ppp::PullData(packet.buf) == stack::ppp::Pulled::kIp4) {
+    return Drop::kUnknownSession;
+  }
+  const bool taken = fifo_.Push(PppItem{std::move(packet.buf), header.tunnel, header.session});
+  return taken ? Drop::kNone : Drop::kFifoFull;
 }
 
 // 10

@@ -30,6 +30,7 @@ class Up {
   void OpenAll(absl::Time now);
   stack::Drop TakeOpened(absl::Time now, Packet& packet, const esp::OpenJob& job);
   stack::Drop PullL2tp(absl::Time now, Packet& packet);
+  stack::Drop PutBehindCall(Packet& packet, const stack::l2tp::DataHeader& header);
   stack::Drop PullPpp(Packet& packet);
   stack::Drop PullInner(Packet& packet);
   stack::Drop Reassemble(absl::Time now, Packet& packet);
