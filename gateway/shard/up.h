@@ -10,6 +10,7 @@
 #include "gateway/shard/fifo.h"
 #include "gateway/shard/packet.h"
 #include "gateway/shard/tables.h"
+#include "stack/l2tp/data.h"
 
 namespace gateway::shard {
 

@@ -1,0 +1,503 @@
+#include "gateway/load/ipsec_end.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "crypto/esp/open.h"
+#include "crypto/esp/seal.h"
+#include "stack/ip/ip4_in.h"
+#include "stack/ip/ip4_out.h"
+#include "stack/ip/udp_ports.h"
+#include "stack/wire/esp.h"
+#include "stack/wire/l2tp.h"
+
+namespace gateway::load {
+namespace {
+
+namespace esp = crypto::esp;
+namespace ike = crypto::ike;
+using stack::Drop;
+using stack::PacketBuf;
+using stack::ip::UdpChecksum;
+using stack::wire::IpProtocol;
+
+constexpr size_t kNonEspMarker = 4;
+constexpr std::byte kKeepaliveOctet{0xff};  // RFC 3948 section 2.3
+constexpr uint8_t kUdpProtocol = 17;
+constexpr size_t kIpHeader = 20, kUdpHeader = 8;
+// A quick mode that failed while there is a pair of SAs is begun again after this.
+constexpr absl::Duration kRekeyRetry = absl::Seconds(30);
+
+// A copy made on purpose: each phase 1 keeps its own key.
+ike::InitiatorOptions CloneOf(const ike::InitiatorOptions& from) {
+  ike::InitiatorOptions to;
+  to.psk = from.psk.Clone();
+  to.phase_one = from.phase_one;
+  to.esp = from.esp;
+  to.pfs_group = from.pfs_group;
+  to.identity = from.identity;
+  to.idci = from.idci;
+  to.idcr = from.idcr;
+  to.nat_traversal = from.nat_traversal;
+  to.dpd = from.dpd;
+  to.force_udp_encapsulation = from.force_udp_encapsulation;
+  to.initial_contact = from.initial_contact;
+  to.float_from = from.float_from;
+  to.float_to = from.float_to;
+  to.first_resend = from.first_resend;
+  to.tries = from.tries;
+  to.dpd_retry = from.dpd_retry;
+  to.dpd_tries = from.dpd_tries;
+  return to;
+}
+
+esp::Suite Translate(const ike::EspSuite& suite) {
+  esp::Suite to;
+  to.key_octets = suite.key_bits / 8U;
+  to.auth = suite.auth == ike::EspAuth::kHmacSha1       ? crypto::HashId::kSha1
+            : suite.auth == ike::EspAuth::kHmacSha2_256 ? crypto::HashId::kSha256
+            : suite.auth == ike::EspAuth::kHmacSha2_384 ? crypto::HashId::kSha384
+                                                        : crypto::HashId::kSha512;
+  return to;
+}
+
+esp::SaParameters ParametersOf(ike::EspSpi spi, const ike::EspSuite& suite, ike::ChildKeys& keys) {
+  return {.spi = {spi.value},
+          .suite = Translate(suite),
+          .keys = {std::move(keys.cipher), std::move(keys.auth)},
+          .lifetime = {}};
+}
+
+std::string TextOf(ike::Failure why, ike::NotifyType notify) {
+  std::string text(ike::NameOf(why));
+  if (notify != ike::NotifyType::kNone) text += ": " + std::string(ike::NameOf(notify));
+  return text;
+}
+
+}  // namespace
+
+IpsecEnd::PhaseOne::PhaseOne(absl::Time now, const IpsecOptions& options, stack::Rng& rng)
+    : machine(now, CloneOf(options.ike),
+              {{options.address, ike::kIkePort}, {options.server, ike::kIkePort}}, rng) {}
+
+IpsecEnd::IpsecEnd(IpsecOptions options, stack::Rng& rng)
+    : options_(std::move(options)), rng_(rng), next_ip_id_(static_cast<uint16_t>(rng.U32())) {}
+
+IpsecEnd::~IpsecEnd() = default;
+
+void IpsecEnd::Start(absl::Time now, Out& out) {
+  phase_ones_.push_back(std::make_unique<PhaseOne>(now, options_, rng_));
+  With(now, *phase_ones_.back(), out, [now](auto& machine, auto& to) { machine.Start(now, to); });
+}
+
+// ---- From the outer network -------------------------------------------------------------------
+
+PacketBuf IpsecEnd::OnPacket(absl::Time now, PacketBuf packet, Out& out) {
+  buried_.clear();
+  const auto dead = [&out](Drop drop) {
+    out.Tell(drop);
+    return PacketBuf();
+  };
+  const auto arrival = stack::ip::In(packet);
+  if (!arrival.ok()) return dead(arrival.error());
+  if (arrival->is_fragment) return dead(Drop::kFragmentLimit);
+  const stack::wire::Ip4Packet ip = arrival->packet;
+  if (ip.destination() != options_.address || ip.source() != options_.server) {
+    return dead(Drop::kNotOurs);
+  }
+  const IpProtocol protocol = ip.protocol();
+  packet.Pull(ip.header_size());
+  if (protocol == IpProtocol::kEsp) return OnEsp(std::move(packet), out);
+  if (protocol != IpProtocol::kUdp) return dead(Drop::kNoService);
+  const auto ports =
+      stack::ip::PullUdp(packet, options_.server, options_.address, UdpChecksum::kHonest);
+  if (!ports.ok()) return dead(ports.error());
+  return OnUdp(now, std::move(packet), {options_.server, ports->source},
+               {options_.address, ports->destination}, out);
+}
+
+// IKE on port 500; on 4500 ESP, and IKE behind four zero octets (RFC 3948 section 2.2).
+PacketBuf IpsecEnd::OnUdp(absl::Time now, PacketBuf packet, const stack::Endpoint& from,
+                          const stack::Endpoint& to, Out& out) {
+  const bool floated = to.port == options_.ike.float_from;
+  if (floated) {
+    if (packet.size() < kNonEspMarker) {
+      out.Tell(Drop::kNatKeepalive);
+      return {};
+    }
+    if (stack::Load32(packet.bytes().data()) != 0) return OnEsp(std::move(packet), out);
+    packet.Pull(kNonEspMarker);
+  } else if (to.port != ike::kIkePort) {
+    out.Tell(Drop::kNoService);
+    return {};
+  }
+  OnIke(now, std::move(packet), from, to, out);
+  return {};
+}
+
+// A message with a phase 1 of ours in it goes to that; whatever else, to the newest, which says why not.
+void IpsecEnd::OnIke(absl::Time now, PacketBuf message, const stack::Endpoint& from,
+                     const stack::Endpoint& to, Out& out) {
+  const stack::ByteView bytes = std::as_const(message).bytes();
+  if (bytes.size() < 8 || phase_ones_.empty() || is_over()) return out.Tell(Drop::kIkeUnknownCookie);
+  PhaseOne* phase_one = Find({stack::Load64(bytes.data())});
+  if (phase_one == nullptr) return out.Tell(Drop::kIkeUnknownCookie);
+  const stack::Datagram datagram{bytes, from, to};
+  With(now, *phase_one, out, [&](auto& machine, auto& into) { machine.OnPacket(now, datagram, into); });
+}
+
+PacketBuf IpsecEnd::OnEsp(PacketBuf packet, Out& out) {
+  const auto header = stack::wire::Esp::Parse(std::as_const(packet).bytes());
+  const auto child = std::find_if(children_.begin(), children_.end(), [&](const Child& c) {
+    return header.ok() && c.in->spi.value == header->spi();
+  });
+  Drop drop = child == children_.end() ? Drop::kUnknownSpi : Drop::kNone;
+  if (drop == Drop::kNone) {
+    esp::OpenJob job{packet.bytes(), child->in.get()};
+    esp::Open({&job, 1});
+    drop = job.drop;
+    if (drop == Drop::kNone && job.next_header != kUdpProtocol) drop = Drop::kInnerNotL2tp;
+    if (drop == Drop::kNone) {
+      packet.Pull(static_cast<size_t>(job.payload.data() - packet.bytes().data()));
+      packet.Trim(packet.size() - job.payload.size());
+      // A NAT may have changed the addresses that the checksum covers; the ICV proved more.
+      const auto ports = stack::ip::PullUdp(packet, {}, {}, UdpChecksum::kIgnore);
+      if (!ports.ok()) {
+        drop = ports.error();
+      } else if (ports->destination != options_.l2tp_port) {
+        drop = Drop::kInnerNotL2tp;
+      }
+    }
+  }
+  if (drop == Drop::kNone) return packet;
+  out.Tell(drop);
+  return {};
+}
+
+// ---- To the outer network ---------------------------------------------------------------------
+
+Drop IpsecEnd::Send(absl::Time now, PacketBuf message, Out& out) {
+  const Child* child = is_over() ? nullptr : Current();
+  if (child == nullptr) return Drop::kNoOutboundSa;
+  last_sent_ = now;
+  Drop drop = stack::ip::PushUdp(message, {options_.address, options_.l2tp_port},
+                                 {options_.server, stack::wire::kL2tpPort}, UdpChecksum::kHonest);
+  if (drop != Drop::kNone) return drop;
+  esp::SealJob job{&message, child->out.get(), kUdpProtocol};
+  esp::Seal({&job, 1});
+  if (job.drop != Drop::kNone) return job.drop;
+  if (!child->udp_encapsulated) return SendIp(IpProtocol::kEsp, std::move(message), out);
+  drop = stack::ip::PushUdp(message, child->path.local, child->path.remote, UdpChecksum::kIgnore);
+  return drop == Drop::kNone ? SendIp(IpProtocol::kUdp, std::move(message), out) : drop;
+}
+
+uint16_t IpsecEnd::MaxMessage() const {
+  const Child* child = Current();
+  const size_t around = kIpHeader + (child != nullptr && child->udp_encapsulated ? kUdpHeader : 0);
+  if (child == nullptr || options_.mtu <= around) return 0;
+  const size_t payload = esp::MaxPayload(child->out->suite, options_.mtu - around);
+  return payload <= kUdpHeader ? uint16_t{0} : static_cast<uint16_t>(payload - kUdpHeader);
+}
+
+Drop IpsecEnd::SendIp(IpProtocol protocol, PacketBuf payload, Out& out) {
+  stack::wire::Ip4Fields fields;
+  fields.source = options_.address;
+  fields.destination = options_.server;
+  fields.protocol = protocol;
+  fields.id = next_ip_id_++;
+  const Drop drop = stack::ip::Push(payload, fields);
+  if (drop == Drop::kNone) {
+    out.items().emplace_back(std::in_place_index<0>, Out::Frame_{std::move(payload), {}});
+  }
+  return drop;
+}
+
+void IpsecEnd::SendIke(const ike::Path& path, PacketBuf message, Out& out) {
+  if (path.local.port == options_.ike.float_from) {
+    const stack::ByteSpan marker = message.Push(kNonEspMarker);
+    std::fill(marker.begin(), marker.end(), std::byte{0});
+  }
+  Drop drop = stack::ip::PushUdp(message, path.local, path.remote, UdpChecksum::kHonest);
+  if (drop == Drop::kNone) drop = SendIp(IpProtocol::kUdp, std::move(message), out);
+  if (drop != Drop::kNone) out.Tell(drop);
+}
+
+void IpsecEnd::SendKeepalive(absl::Time now, Out& out) {
+  if (!natted_) return;
+  timers_.Arm(Timer::kKeepalive, now + options_.keepalive);
+  if (last_sent_ + options_.keepalive > now) return;  // what was sent has kept it alive
+  PacketBuf octet = out.pool().Copy({&kKeepaliveOctet, 1});
+  if (!octet || stack::ip::PushUdp(octet, natted_->local, natted_->remote, UdpChecksum::kIgnore) !=
+                    Drop::kNone) {
+    return;
+  }
+  const Drop drop = SendIp(IpProtocol::kUdp, std::move(octet), out);
+  if (drop != Drop::kNone) out.Tell(drop);
+}
+
+// ---- IKE's events -----------------------------------------------------------------------------
+
+template <class F>
+void IpsecEnd::With(absl::Time now, PhaseOne& phase_one, Out& out, F&& call) {
+  ike::Out from(out.pool());
+  call(phase_one.machine, from);
+  CarryOut(now, phase_one, from, out);
+}
+
+// What calls the machine again waits until its list is through.
+void IpsecEnd::CarryOut(absl::Time now, PhaseOne& phase_one, ike::Out& from, Out& out) {
+  std::vector<ike::Event> later;
+  for (auto& item : from.items()) {
+    if (auto* frame = std::get_if<0>(&item)) {
+      SendIke(frame->address, std::move(frame->buf), out);
+    } else {
+      later.push_back(std::move(std::get<1>(item)));
+    }
+  }
+  for (ike::Event& event : later) On(now, phase_one, event, out);
+}
+
+void IpsecEnd::On(absl::Time now, PhaseOne& phase_one, ike::Event& event, Out& out) {
+  std::visit(
+      stack::Overloaded{
+          [&](Drop drop) { out.Tell(drop); },
+          [&](ike::NeedKeyPair& need) {
+            need.ticket = Ask(phase_one, need.ticket);
+            out.Tell(std::move(need));
+          },
+          [&](ike::NeedAgreement& need) {
+            need.ticket = Ask(phase_one, need.ticket);
+            out.Tell(std::move(need));
+          },
+          [&](const ike::NeedSpi& need) {
+            const ike::SpiAnswer answer{need.ticket, FreeSpi()};
+            With(now, phase_one, out, [&](auto& machine, auto& to) { machine.OnSpi(now, answer, to); });
+          },
+          [&](const ike::PhaseOneUp& up) { OnUp(now, phase_one, up, out); },
+          [&](const ike::PhaseOneFailed& failed) { OnFailed(phase_one, failed); },
+          [&](const ike::PhaseOneGone& gone) { OnGone(phase_one, gone, out); },
+          [&](const ike::PeerDead&) { End(DownReason::kServerDead, "no answer to R-U-THERE"); },
+          [&](ike::ChildReady& ready) { OnReady(ready); },
+          [&](const ike::ChildUp& up) { OnChildUp(now, phase_one, up, out); },
+          [&](const ike::ChildFailed& failed) { OnChildFailed(now, failed, out); },
+          [&](const ike::ChildDeleted& deleted) { OnDeleted(now, deleted, out); },
+          [](const auto&) {},  // the rest is a responder's, or news that changes nothing here
+      },
+      event);
+}
+
+void IpsecEnd::OnUp(absl::Time now, PhaseOne& phase_one, const ike::PhaseOneUp& up, Out& out) {
+  phase_one.up = true;
+  if (!phase_one.replaces) out.Tell(Step{Milestone::kPhaseOneUp});
+  if (up.local_natted) {
+    natted_ = up.path;
+    timers_.Arm(Timer::kKeepalive, now + options_.keepalive);
+  }
+  timers_.Arm(Timer::kRekeyPhaseOne, now + options_.rekey_phase_one);
+  With(now, phase_one, out, [now](auto& machine, auto& to) { machine.StartQuickMode(now, to); });
+}
+
+void IpsecEnd::OnFailed(PhaseOne& phase_one, const ike::PhaseOneFailed& failed) {
+  const bool was_only = phase_ones_.size() == 1;
+  Remove(phase_one);
+  if (was_only) End(DownReason::kPhaseOneFailed, TextOf(failed.why, failed.notify));
+}
+
+void IpsecEnd::OnGone(PhaseOne& phase_one, const ike::PhaseOneGone& gone, Out& out) {
+  if (gone.why == ike::PhaseOneGone::Why::kDeletedByPeer) {
+    out.Tell(Step{Milestone::kPhaseOneDeleted});
+  }
+  Remove(phase_one);
+  EndIfDeserted();
+}
+
+void IpsecEnd::OnReady(ike::ChildReady& ready) {
+  auto in = esp::MakeInboundSa(ParametersOf(ready.spi_in, ready.suite, ready.in));
+  auto sa_out = esp::MakeOutboundSa(ParametersOf(ready.spi_out, ready.suite, ready.out), rng_);
+  if (!in.ok() || !sa_out.ok()) return End(DownReason::kQuickModeFailed, "SA cannot be made");
+  Child& child = children_.emplace_back();
+  child.phase_one = ready.sa;
+  child.in = *std::move(in);
+  child.out = *std::move(sa_out);
+  child.udp_encapsulated = ready.udp_encapsulated;
+  child.path = ready.path;
+}
+
+void IpsecEnd::OnChildUp(absl::Time now, PhaseOne& phase_one, const ike::ChildUp& up, Out& out) {
+  const bool is_first = children_.size() == 1;
+  if (is_first) {
+    out.Tell(Step{Milestone::kEspUp});
+  } else {
+    out.Tell(Step{phase_one.replaces ? Milestone::kPhaseOneRekeyed : Milestone::kEspRekeyed});
+    DeleteOthers(now, {up.spi_in.value}, out);
+  }
+  if (std::exchange(phase_one.replaces, false)) DeleteOlder(now, phase_one, out);
+  timers_.Arm(Timer::kRekeyEsp, now + options_.rekey_esp);
+}
+
+void IpsecEnd::OnChildFailed(absl::Time now, const ike::ChildFailed& failed, Out& out) {
+  if (Current() != nullptr) return timers_.Arm(Timer::kRekeyEsp, now + kRekeyRetry);
+  Close(now, out);
+  over_ = std::make_unique<Down>(
+      Down{DownReason::kQuickModeFailed, TextOf(failed.why, failed.notify)});
+}
+
+// The server's DELETE names the SAs it receives on, which are our outbound ones.
+void IpsecEnd::OnDeleted(absl::Time now, const ike::ChildDeleted& deleted, Out& out) {
+  for (const ike::EspSpi spi : deleted.spi_out) {
+    for (Child& child : children_) {
+      if (child.out->spi.value != spi.value || child.remove_at != absl::InfiniteFuture()) continue;
+      child.remove_at = now + options_.linger;
+      out.Tell(Step{Milestone::kEspDeleted});
+    }
+  }
+  EndIfDeserted();
+}
+
+// ---- Questions --------------------------------------------------------------------------------
+
+// Each phase 1 counts its own tickets; the owner sees ours.
+ike::Ticket IpsecEnd::Ask(const PhaseOne& phase_one, ike::Ticket ticket) {
+  questions_[++last_ticket_] = {phase_one.machine.id(), ticket};
+  return last_ticket_;
+}
+
+IpsecEnd::PhaseOne* IpsecEnd::Redeem(ike::Ticket& ticket) {
+  const auto found = questions_.find(ticket);
+  if (found == questions_.end()) return nullptr;
+  ticket = found->second.ticket;
+  PhaseOne* phase_one = is_over() ? nullptr : Find(found->second.sa);
+  questions_.erase(found);
+  return phase_one;
+}
+
+void IpsecEnd::OnKeyPair(absl::Time now, const ike::KeyPairAnswer& answer, Out& out) {
+  buried_.clear();
+  ike::KeyPairAnswer own = answer;
+  PhaseOne* phase_one = Redeem(own.ticket);
+  if (phase_one == nullptr) return;
+  With(now, *phase_one, out, [&](auto& machine, auto& to) { machine.OnKeyPair(now, own, to); });
+}
+
+void IpsecEnd::OnDh(absl::Time now, ike::DhAnswer answer, Out& out) {
+  buried_.clear();
+  PhaseOne* phase_one = Redeem(answer.ticket);
+  if (phase_one == nullptr) return;
+  With(now, *phase_one, out,
+       [&](auto& machine, auto& to) { machine.OnDh(now, std::move(answer), to); });
+}
+
+ike::EspSpi IpsecEnd::FreeSpi() const {
+  for (;;) {
+    const ike::EspSpi spi{rng_.U32()};
+    const bool taken = std::any_of(children_.begin(), children_.end(), [spi](const Child& child) {
+      return child.in->spi.value == spi.value;
+    });
+    if (spi.value >= esp::kMinSpi && !taken) return spi;
+  }
+}
+
+// ---- Rekeying and the end ---------------------------------------------------------------------
+
+void IpsecEnd::RekeyEsp(absl::Time now, Out& out) {
+  PhaseOne* phase_one = is_over() ? nullptr : NewestUp();
+  if (phase_one == nullptr) return RekeyPhaseOne(now, out);
+  With(now, *phase_one, out, [now](auto& machine, auto& to) { machine.StartQuickMode(now, to); });
+}
+
+void IpsecEnd::RekeyPhaseOne(absl::Time now, Out& out) {
+  if (!is_up()) return;
+  Start(now, out);
+  phase_ones_.back()->replaces = true;
+}
+
+void IpsecEnd::DeleteOthers(absl::Time now, esp::Spi keep, Out& out) {
+  for (Child& child : children_) {
+    if (child.in->spi == keep || child.remove_at != absl::InfiniteFuture()) continue;
+    child.remove_at = now + options_.linger;
+    PhaseOne* phase_one = NewestUp();
+    if (phase_one == nullptr) continue;
+    const ike::EspSpi spi{child.in->spi.value};
+    With(now, *phase_one, out, [&](auto& machine, auto& to) { machine.DeleteChild(now, spi, to); });
+  }
+}
+
+void IpsecEnd::DeleteOlder(absl::Time now, const PhaseOne& keep, Out& out) {
+  while (!phase_ones_.empty() && phase_ones_.front().get() != &keep) {
+    PhaseOne& old = *phase_ones_.front();
+    With(now, old, out, [now](auto& machine, auto& to) { machine.DeletePhase1(now, to); });
+    Remove(old);  // also one that was not up yet
+  }
+}
+
+void IpsecEnd::Close(absl::Time now, Out& out) {
+  if (is_over()) return;
+  DeleteOthers(now, esp::Spi{}, out);
+  End(DownReason::kClosed, {});
+  while (!phase_ones_.empty()) {
+    PhaseOne& last = *phase_ones_.back();
+    With(now, last, out, [now](auto& machine, auto& to) { machine.DeletePhase1(now, to); });
+    Remove(last);
+  }
+}
+
+void IpsecEnd::Remove(PhaseOne& phase_one) {
+  const auto it = std::find_if(phase_ones_.begin(), phase_ones_.end(),
+                               [&](const auto& p) { return p.get() == &phase_one; });
+  if (it == phase_ones_.end()) return;
+  buried_.push_back(std::move(*it));
+  phase_ones_.erase(it);
+}
+
+void IpsecEnd::End(DownReason reason, std::string text) {
+  if (over_ == nullptr) over_ = std::make_unique<Down>(Down{reason, std::move(text)});
+  timers_.DisarmAll();
+}
+
+void IpsecEnd::EndIfDeserted() {
+  if (phase_ones_.empty() && Current() == nullptr) End(DownReason::kEndedByServer, {});
+}
+
+void IpsecEnd::OnDeadline(absl::Time now, Out& out) {
+  buried_.clear();
+  for (size_t i = 0; i < phase_ones_.size() && !is_over(); ++i) {
+    PhaseOne& phase_one = *phase_ones_[i];
+    if (phase_one.machine.NextDeadline() > now) continue;
+    With(now, phase_one, out, [now](auto& machine, auto& to) { machine.OnDeadline(now, to); });
+  }
+  std::erase_if(children_, [now](const Child& child) { return child.remove_at <= now; });
+  if (timers_.TakeDue(Timer::kKeepalive, now)) SendKeepalive(now, out);
+  if (timers_.TakeDue(Timer::kRekeyEsp, now)) RekeyEsp(now, out);
+  if (timers_.TakeDue(Timer::kRekeyPhaseOne, now)) RekeyPhaseOne(now, out);
+}
+
+absl::Time IpsecEnd::NextDeadline() const {
+  if (is_over()) return absl::InfiniteFuture();
+  absl::Time next = timers_.Next();
+  for (const auto& phase_one : phase_ones_) next = std::min(next, phase_one->machine.NextDeadline());
+  for (const Child& child : children_) next = std::min(next, child.remove_at);
+  return next;
+}
+
+IpsecEnd::PhaseOne* IpsecEnd::Find(ike::PhaseOneId id) const {
+  for (const auto& phase_one : phase_ones_) {
+    if (phase_one->machine.id() == id) return phase_one.get();
+  }
+  return nullptr;
+}
+
+IpsecEnd::PhaseOne* IpsecEnd::NewestUp() const {
+  for (auto it = phase_ones_.rbegin(); it != phase_ones_.rend(); ++it) {
+    if ((*it)->up) return it->get();
+  }
+  return nullptr;
+}
+
+const IpsecEnd::Child* IpsecEnd::Current() const {
+  for (auto it = children_.rbegin(); it != children_.rend(); ++it) {
+    if (it->remove_at == absl::InfiniteFuture()) return &*it;
+  }
+  return nullptr;
+}
+
+}  // namespace gateway::load
