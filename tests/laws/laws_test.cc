@@ -15,6 +15,7 @@ enum class Fault {
   kEarly,           // 2: acts on any OnDeadline
   kStuck,           // 3: leaves a deadline that is due
   kEndless,         // 3: never gives up
+  kNoNext,          // 3: leaves a second deadline due when it is late
   kTalksToRubbish,  // 4: answers what does not parse
   kSilentRubbish,   // 4: drops without a name
   kDisturbed,       // 4: loses its state over it
@@ -63,11 +64,13 @@ class Door {
   }
   void OnDeadline(absl::Time now, Out& out) {
     if (kFault != Fault::kEarly && next_ > now) return;
+    const absl::Time due = next_;
     const bool tired = !key_ || ++hellos_ > 3;
     if (kFault == Fault::kUnasked && !key_) Send('H', 1, out);
     if (tired && kFault != Fault::kEndless) return End(out);
     Send('H', 1, out);
     next_ = kFault == Fault::kStuck ? now : now + absl::Seconds(5);
+    if (kFault == Fault::kNoNext) next_ = due + absl::Seconds(5);
     if (kFault == Fault::kStuck && ++stuck_ > 3) End(out);
   }
   absl::Time NextDeadline() const { return next_; }
@@ -150,13 +153,26 @@ struct DoorFixture {
   mutable uint32_t ticket = 0;
 };
 
+// A machine that may ask for ever, at its own pace of 5 s or not.
+template <int kSeconds>
+struct EndlessFixture : DoorFixture<Fault::kEndless> {
+  static constexpr absl::Duration kEndlessPause = absl::Seconds(kSeconds);
+  using DoorFixture<Fault::kEndless>::DoorFixture;
+};
+
 TEST(MachineLaws, AreKeptByAMachineThatKeepsThem) { CheckLaws<DoorFixture<Fault::kNone>>(); }
+
+TEST(MachineLaws, LetAMachineAskForEverIfItAsksSeldom) {
+  EXPECT_EQ(Progress<EndlessFixture<5>>(1), "");
+  EXPECT_EQ(Progress<EndlessFixture<6>>(1).substr(0, 14), "asks too often");
+}
 
 TEST(MachineLaws, EachMutationIsCaughtByItsLaw) {
   EXPECT_NE(NoAmbientWorld<DoorFixture<Fault::kAmbient>>(1), "");
   EXPECT_NE(EarlyIsHarmless<DoorFixture<Fault::kEarly>>(1), "");
   EXPECT_NE(Progress<DoorFixture<Fault::kStuck>>(1), "");
   EXPECT_NE(Progress<DoorFixture<Fault::kEndless>>(1), "");
+  EXPECT_NE(Progress<DoorFixture<Fault::kNoNext>>(1), "");
   EXPECT_NE(RubbishIsInert<DoorFixture<Fault::kTalksToRubbish>>(1), "");
   EXPECT_NE(RubbishIsInert<DoorFixture<Fault::kSilentRubbish>>(1), "");
   EXPECT_NE(RubbishIsInert<DoorFixture<Fault::kDisturbed>>(1), "");

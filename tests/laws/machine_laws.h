@@ -1,47 +1,56 @@
 // The seven laws of the sans-IO machines, to be run on each of them.
 //
 //   1 no ambient world     the same script and seed give the same octets, events and times
+//
 //   2 early is harmless    OnDeadline before NextDeadline changes nothing
-//   3 progress             after OnDeadline(now), NextDeadline > now; fed only deadlines, a machine
-//   ends 4 rubbish is inert     input that does not parse or authenticate changes only counters 5
-//   no amplification     bounded answers to duplicates, no answer larger than allowed, bounded
-//   queues 6 one call, then drain a machine appends to the outbox and does not touch what is in it
+//
+//   3 progress             after OnDeadline(now), on time or late, NextDeadline > now; fed only
+//                          deadlines, a machine ends
+//
+//   4 rubbish is inert     input that does not parse or authenticate changes only counters
+//
+//   5 no amplification     bounded answers to duplicates, no answer larger than allowed, bounded
+//                          queues
+//
+//   6 one call, then drain a machine appends to the outbox and does not touch what is in it
+//
 //   7 questions            an answer to an unknown or late ticket is inert
 //
 // A machine is brought by a fixture, which also plays its peer:
 //
+// clang-format off
 //   struct Fixture {
 //     using Machine = ...;                 // a stack::Machine
 //     using Event = ...;                   // of Machine::Out
-//     explicit Fixture(uint64_t seed);     // a fresh machine, which begins at absl::UnixEpoch();
-//     its Rng from the seed Machine& machine(); size_t Steps() const;                // a valid
-//     course of its life, or a part of it absl::Duration At(size_t step) const; // since the
-//     beginning, never back size_t Run(size_t step, absl::Time now, Machine::Out& out);    // feeds
-//     an input or gives a command;
-//                                          // the octets fed, 0 for a command. Called again for an
-//                                          input,
-//                                          // it feeds the same octets again.
-//     void Rubbish(test::FixedRng& dice, absl::Time now, Machine::Out& out);  // feeds one bad
-//     input std::string Text(const Event& event) const;                    // all there is in it
+//     explicit Fixture(uint64_t seed);     // a fresh machine, which begins at absl::UnixEpoch(); its Rng from the seed
+//     Machine& machine();
+//     size_t Steps() const;                // a valid course of its life, or a part of it
+//     absl::Duration At(size_t step) const;                                   // since the beginning, never back
+//     size_t Run(size_t step, absl::Time now, Machine::Out& out);             // feeds an input or gives a command;
+//                                          // the octets fed, 0 for a command. Called again for an input, it feeds
+//                                          // the same octets again.
+//     void Rubbish(test::FixedRng& dice, absl::Time now, Machine::Out& out);  // feeds one bad input
+//     std::string Text(const Event& event) const;                             // all there is in it
 //     bool IsDrop(const Event& event) const;
 //     bool IsOver();                       // ended, or at rest where it may rest for ever
 //
 //     void Saw(stack::ByteView frame);     // optional: what the machine has sent, to answer it
-//     void Stale(test::FixedRng& dice, absl::Time now, Machine::Out& out);    // optional: an
-//     unknown ticket static constexpr size_t kLargestAnswer;        // optional, law 5: octets in
-//     answer to one duplicate,
-//                                                    // where the protocol asks for more than came
-//                                                    in
-//     static constexpr size_t kUnauthenticatedSteps; // optional, law 5: in these steps it sends no
-//     more than it
-//                                                    // has received, and nothing unasked
-//     static constexpr size_t kHeldBuffers;          // optional, law 5: packet buffers it may keep
+//     void Stale(test::FixedRng& dice, absl::Time now, Machine::Out& out);    // optional: an unknown ticket
+//     static constexpr absl::Duration kEndlessPause;  // optional, law 3: its protocol asks for ever, but in the
+//                                                     // long run no more often than this on average
+//     static constexpr size_t kLargestAnswer;         // optional, law 5: octets in answer to one duplicate, where
+//                                                     // the protocol asks for more than came in
+//     static constexpr size_t kUnauthenticatedSteps;  // optional, law 5: in these steps it sends no more than it
+//                                                     // has received, and nothing unasked
+//     static constexpr size_t kHeldBuffers;           // optional, law 5: packet buffers it may keep
 //   };
+// clang-format on
 //
 // Each law is a function that gives "" or what was found; tests/laws/laws_test.cc breaks every one
 // of them.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -57,7 +66,11 @@ namespace test::laws {
 inline constexpr int kManySteps = 10000;  // deadlines until an end; more is for ever
 inline constexpr int kDuplicates = 100;
 inline constexpr int kRubbishAtATime = 20;
+inline constexpr int kEndlessSteps = 500;  // deadlines of a machine that asks for ever
 inline constexpr size_t kSlots = 4096;
+
+template <class F>
+inline constexpr bool kIsEndless = requires { F::kEndlessPause; };
 
 // One run of a fixture along its course. Every frame and event becomes a line with its time.
 template <class F>
@@ -82,9 +95,13 @@ class Course {
   }
   void RunAll(const Disturbance& disturb = nullptr) { Run(fixture_.Steps(), disturb); }
 
-  // Serves deadlines until the machine is over or `limit` of them have passed. False if it did not
+  // Every deadline is served this much too late.
+  void BeLate(absl::Duration by) { late_ = by; }
+
+  // Serves deadlines until the machine is over or too many of them have passed. False if it did not
   // end.
-  bool RunOut(const Disturbance& disturb = nullptr, int limit = kManySteps) {
+  bool RunOut(const Disturbance& disturb = nullptr) {
+    const int limit = kIsEndless<F> ? kEndlessSteps : kManySteps;
     for (int i = 0; i < limit; ++i) {
       if (Next() == absl::InfiniteFuture()) return fixture_.IsOver();
       Serve(disturb);
@@ -96,7 +113,7 @@ class Course {
   }
   // Lets the next deadline come.
   void Serve(const Disturbance& disturb = nullptr) {
-    const absl::Time due = std::max(now_, Next());
+    const absl::Time due = std::max(now_, Next()) + late_;
     if (disturb) {
       now_ = std::max(now_, due - absl::Nanoseconds(1));
       disturb(*this);
@@ -147,6 +164,7 @@ class Course {
   F fixture_;
   Out out_{pool_};
   absl::Time now_ = absl::UnixEpoch();
+  absl::Duration late_;
   size_t step_ = 0, drained_ = 0, frames_ = 0, sent_ = 0, fed_ = 0;
   bool keep_ = false;
   std::vector<std::string> lines_;
@@ -192,15 +210,35 @@ std::string EarlyIsHarmless(uint64_t seed) {
   return found.empty() ? differ : found;
 }
 
+// Whether the rest of the course, fed only deadlines, keeps the law.
+template <class F>
+std::string Ends(Course<F>& course) {
+  const absl::Time since = course.now();
+  const bool over = course.RunOut();
+  if (!course.stuck().empty()) return absl::StrCat("no later deadline ", course.stuck());
+  if (over) return "";
+  if constexpr (kIsEndless<F>) {
+    // The first pause may have begun before.
+    const absl::Duration least = (kEndlessSteps - 1) * F::kEndlessPause;
+    if (course.now() - since < least) return "asks too often";
+    return "";
+  }
+  return "does not end";
+}
+
 template <class F>
 std::string Progress(uint64_t seed) {
   const size_t steps = F(seed).Steps();
   for (size_t prefix = 0; prefix <= steps; ++prefix) {
-    Course<F> course(seed);
-    course.Run(prefix);
-    const bool over = course.RunOut();
-    if (!course.stuck().empty()) return absl::StrCat("no later deadline ", course.stuck());
-    if (!over) return absl::StrCat("does not end after step ", prefix);
+    for (const absl::Duration late : {absl::ZeroDuration(), absl::Minutes(1), absl::Hours(10)}) {
+      Course<F> course(seed);
+      course.Run(prefix);
+      course.BeLate(late);
+      const std::string found = Ends(course);
+      if (found.empty()) continue;
+      return absl::StrCat(found, " after step ", prefix, ", late by ",
+                          absl::FormatDuration(late));
+    }
   }
   return "";
 }

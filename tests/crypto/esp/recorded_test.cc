@@ -72,6 +72,7 @@ TEST_P(Recorded, EveryPacketOpensOnce) {
 // header, lengths, padding and trailer are the same octets.
 TEST_P(Recorded, SealsAsTheKernelDid) {
   Session session(GetParam());
+  ASSERT_GE(session.packets.size(), 10u);
   stack::PacketPool pool(1, 0);
   for (Bytes& recorded : session.packets) {
     const Spi spi{stack::Load32(recorded.data())};

@@ -187,6 +187,7 @@ TEST(Login, NoCommonProposalTellsBothLists) {
   EXPECT_EQ(login.at_client.Last<PhaseOneFailed>()->why, Failure::kRefusedByPeer);
   EXPECT_EQ(login.at_client.Last<PhaseOneFailed>()->notify, NotifyType::kNoProposalChosen);
   EXPECT_EQ(login.responder->half_open(), 0u);
+  ASSERT_FALSE(login.to_client.empty());
   for (const auto& [bytes, path] : login.to_client) {
     EXPECT_LE(bytes.size(), login.to_server[0].first.size());
   }

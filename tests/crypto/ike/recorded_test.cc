@@ -132,6 +132,7 @@ TEST_P(Recorded, EveryMessageDecryptsAndItsHashIsRight) {
   }
   const Iv last = iv;
   Bytes ni, nr;
+  ASSERT_GE(recording.messages.size(), 9u);
   for (size_t i = 6; i < recording.messages.size(); ++i) {
     const auto message = *Isakmp::Parse(recording.messages[i].bytes);
     const uint32_t id = message.header.message_id;

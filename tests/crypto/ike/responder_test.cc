@@ -251,6 +251,21 @@ TEST(Responder, HalfOpenLoginsAreBounded) {
   EXPECT_EQ(login.responder->established(), 1u);
 }
 
+TEST(Responder, AMessageThatOffersNothingTakesNobodysPlace) {
+  Login::Setup setup;
+  setup.options.max_half_open = 1;
+  Login login(std::move(setup));
+  login.Inject(FirstMessageOf(1), {test::kGateway, {{0x01000001}, 500}});
+  ASSERT_EQ(login.responder->half_open(), 1u);
+  PayloadList payloads;
+  payloads.Add(PayloadType::kVendorId, stack::AsBytes("sixteen octets.."));
+  login.Inject(ClearMessage({2, 0}, ExchangeType::kIdentityProtection, 0, payloads),
+               {test::kGateway, {{0x02000001}, 500}});
+  EXPECT_EQ(login.at_server.Drops(Drop::kIkeMalformed), 1u);
+  EXPECT_EQ(login.responder->half_open(), 1u);
+  EXPECT_EQ(login.at_server.Last<PhaseOneFailed>(), nullptr);
+}
+
 TEST(Responder, AProvenLoginIsNotCrowdedOut) {
   Login::Setup setup{.server_psk = "another"};  // so that it stays half-open after MM3
   setup.options.max_half_open = 3;

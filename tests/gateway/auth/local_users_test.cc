@@ -59,7 +59,9 @@ TEST(LocalUsers, TheLoginOfRfc2759) {
 // What pppd answered, and what pppd made of it.
 TEST(LocalUsers, TheLoginsOfRecordedSessions) {
   const LocalUsers users = Users({{"alice", "wonderland", std::nullopt}});
-  for (const test::Recorded& session : test::RecordedSessions()) {
+  const auto sessions = test::RecordedSessions();
+  ASSERT_FALSE(sessions.empty());
+  for (const test::Recorded& session : sessions) {
     const Bytes challenge = session.Find('<', PppProtocol::kChap, 1);
     const Bytes response = session.Find('>', PppProtocol::kChap, 2);
     const Bytes success = session.Find('<', PppProtocol::kChap, 3);

@@ -107,6 +107,7 @@ TEST_F(Ip4Test, LibtinsPutsTheFragmentsTogetherAgain) {
           test::UdpPacket({kFrom, 1}, {kTo, 2}, test::Pattern(payload), {.id = 0x4242});
       Tins::IPv4Reassembler reassembler;
       const auto fragments = Cut(packet, mtu);
+      ASSERT_GT(fragments.size(), payload / mtu);
       for (size_t i = 0; i < fragments.size(); ++i) {
         const ByteView bytes = fragments[i].bytes();
         if (i + 1 < fragments.size()) {
