@@ -88,6 +88,46 @@ traceroute() {
   expect "the host as the second" says "^ *2 +10\.200\.0\.2 "
 }
 
+# A third interface, without NAT, and a network behind a router there, which knows the way back to the
+# clients. Makes them, and says what adit has to know of them. The router counts who pings it.
+corporate_network() {
+  place corporate
+  wire adit s2 corporate b0
+  ip -n "$LAB-corporate" addr add 10.50.0.2/24 dev b0
+  ip -n "$LAB-corporate" addr add 10.60.0.1/32 dev lo
+  ip -n "$LAB-corporate" route add 10.99.0.0/24 via 10.50.0.1
+  inside corporate nft -f - <<NFT
+table ip seen {
+  counter clients { }
+  counter others { }
+  chain in {
+    type filter hook input priority 0;
+    icmp type echo-request ip saddr 10.99.0.0/24 counter name clients accept
+    icmp type echo-request counter name others
+  }
+}
+NFT
+  cat <<TOML
+
+[[interface]]
+name = "s2"
+address = "10.50.0.1/24"
+
+[[route]]
+prefix = "10.60.0.0/16"
+via = "10.50.0.2"
+TOML
+}
+seen() { inside corporate nft list counter ip seen "$1" | awk '/packets/ { print $2 }'; }
+
+# What leaves by that interface keeps the client's own address, while the internet is behind NAT.
+routed() {
+  guest home1 20 "ping -c4 -i0.2 -W2 10.60.0.1"
+  expect "4 of 4 answered" says '4 packets transmitted, 4 received' || return
+  expect "from the client's own address" test "$(seen clients)" = 4 || return
+  expect "and nobody else's" test "$(seen others)" = 0
+}
+
 # tcp up|down: iperf3 says Mbit/s and resent segments on its sender line. The guest's packet socket is
 # the narrow place and loses some of what comes too fast, so TCP has to resend; but not 1 in 5.
 tcp() {
