@@ -253,8 +253,8 @@ void Client::OnLinkUp(const ppp::ClientUp& link, Out& out) {
   out.Tell(up);
 }
 
-// A server that ends the session in order says CDN and StopCCN next. In every other case the rest is
-// ours to say.
+// A server that ends the session in order says CDN and StopCCN next. In every other case the rest
+// is ours to say.
 void Client::OnLinkDown(absl::Time now, ppp::DownReason reason, Out& out) {
   out.Tell(Step{Milestone::kLinkDown});
   const bool was_up = std::exchange(up_, false);

@@ -1,6 +1,6 @@
 // One L2TP/IPsec client, sans-IO: everything a dial-in computer does, from its first IKE message to
-// its IPv4 packets. RFC 3193. The other half of the gateway, made of the initiators of each protocol
-// and none of the gateway's own machinery.
+// its IPv4 packets. RFC 3193. The other half of the gateway, made of the initiators of each
+// protocol and none of the gateway's own machinery.
 //
 //   packet of the outer network --> OnPacket --> Received{inner packet}
 //   inner packet                --> Send     --> frame: packet for the outer network
@@ -48,8 +48,8 @@ class Client {
   // A whole IPv4 packet of the outer network, addressed to us.
   void OnPacket(absl::Time now, stack::PacketBuf packet, Out& out);
   void OnPacket(absl::Time now, const In& packet, Out& out);  // the same from a copy
-  // A packet of ours into the tunnel, as it is; up to Up::mtu octets. Dropped (kPppNotOpen) unless the
-  // client is up. The source address is not looked at, and the packet may be anything.
+  // A packet of ours into the tunnel, as it is; up to Up::mtu octets. Dropped (kPppNotOpen) unless
+  // the client is up. The source address is not looked at, and the packet may be anything.
   void Send(absl::Time now, stack::PacketBuf packet, Out& out);
   // An L2TP message of any kind, sealed as it is: to see what the server makes of it.
   void SendL2tp(absl::Time now, stack::PacketBuf message, Out& out);
@@ -75,7 +75,9 @@ class Client {
 
  private:
   using LinkOut = stack::ppp::ClientLink::Out;
-  enum class Timer : uint8_t { kAfterYou };  // the server has begun to end the session: it may finish
+  enum class Timer : uint8_t {
+    kAfterYou
+  };  // the server has begun to end the session: it may finish
 
   void OnL2tp(absl::Time now, stack::PacketBuf message, Out& out);
   void OnData(absl::Time now, stack::PacketBuf message, Out& out);

@@ -1,7 +1,7 @@
 // What a client of the load generator tells its owner.
 //
-// One ordered Outbox for all of a client: its frames are whole IPv4 packets for the outer network, its
-// events the milestones of a session and the questions that cost milliseconds.
+// One ordered Outbox for all of a client: its frames are whole IPv4 packets for the outer network,
+// its events the milestones of a session and the questions that cost milliseconds.
 #pragma once
 
 #include <array>
@@ -18,23 +18,23 @@
 
 namespace gateway::load {
 
-// Make a key pair; agree with the server's public value. Answered by Client::OnKeyPair and OnDh with
-// the ticket, exactly once, at any later time (crypto/ike/event.h).
+// Make a key pair; agree with the server's public value. Answered by Client::OnKeyPair and OnDh
+// with the ticket, exactly once, at any later time (crypto/ike/event.h).
 using NeedKeyPair = crypto::ike::NeedKeyPair;
 using NeedAgreement = crypto::ike::NeedAgreement;
 
 // How far a session has come, on its way up and down. Each is told as it happens.
 enum class Milestone : uint8_t {
   kPhaseOneUp,
-  kEspUp,          // the first pair of SAs
-  kTunnelUp,       // SCCCN is sent
-  kCallUp,         // ICCN is sent
+  kEspUp,     // the first pair of SAs
+  kTunnelUp,  // SCCCN is sent
+  kCallUp,    // ICCN is sent
   kLcpUp,
   kAuthenticated,  // both ways
   kIpUp,           // Up follows
   kEspRekeyed,
   kPhaseOneRekeyed,
-  kLinkDown,         // PPP
+  kLinkDown,  // PPP
   kCallDown,
   kTunnelDown,
   kEspDeleted,       // by the server; one for each pair
@@ -73,8 +73,7 @@ struct Received {
   stack::PacketBuf packet;
 };
 
-using Event =
-    std::variant<stack::Drop, NeedKeyPair, NeedAgreement, Step, Up, Down, Received>;
+using Event = std::variant<stack::Drop, NeedKeyPair, NeedAgreement, Step, Up, Down, Received>;
 using Out = stack::Outbox<Event>;
 
 }  // namespace gateway::load

@@ -25,8 +25,6 @@ constexpr size_t kNonEspMarker = 4;
 constexpr std::byte kKeepaliveOctet{0xff};  // RFC 3948 section 2.3
 constexpr uint8_t kUdpProtocol = 17;
 constexpr size_t kIpHeader = 20, kUdpHeader = 8;
-// A quick mode that failed while there is a pair of SAs is begun again after this.
-constexpr absl::Duration kRekeyRetry = absl::Seconds(30);
 
 // A copy made on purpose: each phase 1 keeps its own key.
 ike::InitiatorOptions CloneOf(const ike::InitiatorOptions& from) {
@@ -49,29 +47,6 @@ ike::InitiatorOptions CloneOf(const ike::InitiatorOptions& from) {
   to.dpd_retry = from.dpd_retry;
   to.dpd_tries = from.dpd_tries;
   return to;
-}
-
-esp::Suite Translate(const ike::EspSuite& suite) {
-  esp::Suite to;
-  to.key_octets = suite.key_bits / 8U;
-  to.auth = suite.auth == ike::EspAuth::kHmacSha1       ? crypto::HashId::kSha1
-            : suite.auth == ike::EspAuth::kHmacSha2_256 ? crypto::HashId::kSha256
-            : suite.auth == ike::EspAuth::kHmacSha2_384 ? crypto::HashId::kSha384
-                                                        : crypto::HashId::kSha512;
-  return to;
-}
-
-esp::SaParameters ParametersOf(ike::EspSpi spi, const ike::EspSuite& suite, ike::ChildKeys& keys) {
-  return {.spi = {spi.value},
-          .suite = Translate(suite),
-          .keys = {std::move(keys.cipher), std::move(keys.auth)},
-          .lifetime = {}};
-}
-
-std::string TextOf(ike::Failure why, ike::NotifyType notify) {
-  std::string text(ike::NameOf(why));
-  if (notify != ike::NotifyType::kNone) text += ": " + std::string(ike::NameOf(notify));
-  return text;
 }
 
 }  // namespace
@@ -135,15 +110,18 @@ PacketBuf IpsecEnd::OnUdp(absl::Time now, PacketBuf packet, const stack::Endpoin
   return {};
 }
 
-// A message with a phase 1 of ours in it goes to that; whatever else, to the newest, which says why not.
+// A message with a phase 1 of ours in it goes to that; whatever else, to the newest, which says why
+// not.
 void IpsecEnd::OnIke(absl::Time now, PacketBuf message, const stack::Endpoint& from,
                      const stack::Endpoint& to, Out& out) {
   const stack::ByteView bytes = std::as_const(message).bytes();
-  if (bytes.size() < 8 || phase_ones_.empty() || is_over()) return out.Tell(Drop::kIkeUnknownCookie);
+  if (bytes.size() < 8 || phase_ones_.empty() || is_over())
+    return out.Tell(Drop::kIkeUnknownCookie);
   PhaseOne* phase_one = Find({stack::Load64(bytes.data())});
   if (phase_one == nullptr) return out.Tell(Drop::kIkeUnknownCookie);
   const stack::Datagram datagram{bytes, from, to};
-  With(now, *phase_one, out, [&](auto& machine, auto& into) { machine.OnPacket(now, datagram, into); });
+  With(now, *phase_one, out,
+       [&](auto& machine, auto& into) { machine.OnPacket(now, datagram, into); });
 }
 
 PacketBuf IpsecEnd::OnEsp(PacketBuf packet, Out& out) {
@@ -235,125 +213,6 @@ void IpsecEnd::SendKeepalive(absl::Time now, Out& out) {
   if (drop != Drop::kNone) out.Tell(drop);
 }
 
-// ---- IKE's events -----------------------------------------------------------------------------
-
-template <class F>
-void IpsecEnd::With(absl::Time now, PhaseOne& phase_one, Out& out, F&& call) {
-  ike::Out from(out.pool());
-  call(phase_one.machine, from);
-  CarryOut(now, phase_one, from, out);
-}
-
-// What calls the machine again waits until its list is through.
-void IpsecEnd::CarryOut(absl::Time now, PhaseOne& phase_one, ike::Out& from, Out& out) {
-  std::vector<ike::Event> later;
-  for (auto& item : from.items()) {
-    if (auto* frame = std::get_if<0>(&item)) {
-      SendIke(frame->address, std::move(frame->buf), out);
-    } else {
-      later.push_back(std::move(std::get<1>(item)));
-    }
-  }
-  for (ike::Event& event : later) On(now, phase_one, event, out);
-}
-
-void IpsecEnd::On(absl::Time now, PhaseOne& phase_one, ike::Event& event, Out& out) {
-  std::visit(
-      stack::Overloaded{
-          [&](Drop drop) { out.Tell(drop); },
-          [&](ike::NeedKeyPair& need) {
-            need.ticket = Ask(phase_one, need.ticket);
-            out.Tell(std::move(need));
-          },
-          [&](ike::NeedAgreement& need) {
-            need.ticket = Ask(phase_one, need.ticket);
-            out.Tell(std::move(need));
-          },
-          [&](const ike::NeedSpi& need) {
-            const ike::SpiAnswer answer{need.ticket, FreeSpi()};
-            With(now, phase_one, out, [&](auto& machine, auto& to) { machine.OnSpi(now, answer, to); });
-          },
-          [&](const ike::PhaseOneUp& up) { OnUp(now, phase_one, up, out); },
-          [&](const ike::PhaseOneFailed& failed) { OnFailed(phase_one, failed); },
-          [&](const ike::PhaseOneGone& gone) { OnGone(phase_one, gone, out); },
-          [&](const ike::PeerDead&) { End(DownReason::kServerDead, "no answer to R-U-THERE"); },
-          [&](ike::ChildReady& ready) { OnReady(ready); },
-          [&](const ike::ChildUp& up) { OnChildUp(now, phase_one, up, out); },
-          [&](const ike::ChildFailed& failed) { OnChildFailed(now, failed, out); },
-          [&](const ike::ChildDeleted& deleted) { OnDeleted(now, deleted, out); },
-          [](const auto&) {},  // the rest is a responder's, or news that changes nothing here
-      },
-      event);
-}
-
-void IpsecEnd::OnUp(absl::Time now, PhaseOne& phase_one, const ike::PhaseOneUp& up, Out& out) {
-  phase_one.up = true;
-  if (!phase_one.replaces) out.Tell(Step{Milestone::kPhaseOneUp});
-  if (up.local_natted) {
-    natted_ = up.path;
-    timers_.Arm(Timer::kKeepalive, now + options_.keepalive);
-  }
-  timers_.Arm(Timer::kRekeyPhaseOne, now + options_.rekey_phase_one);
-  With(now, phase_one, out, [now](auto& machine, auto& to) { machine.StartQuickMode(now, to); });
-}
-
-void IpsecEnd::OnFailed(PhaseOne& phase_one, const ike::PhaseOneFailed& failed) {
-  const bool was_only = phase_ones_.size() == 1;
-  Remove(phase_one);
-  if (was_only) End(DownReason::kPhaseOneFailed, TextOf(failed.why, failed.notify));
-}
-
-void IpsecEnd::OnGone(PhaseOne& phase_one, const ike::PhaseOneGone& gone, Out& out) {
-  if (gone.why == ike::PhaseOneGone::Why::kDeletedByPeer) {
-    out.Tell(Step{Milestone::kPhaseOneDeleted});
-  }
-  Remove(phase_one);
-  EndIfDeserted();
-}
-
-void IpsecEnd::OnReady(ike::ChildReady& ready) {
-  auto in = esp::MakeInboundSa(ParametersOf(ready.spi_in, ready.suite, ready.in));
-  auto sa_out = esp::MakeOutboundSa(ParametersOf(ready.spi_out, ready.suite, ready.out), rng_);
-  if (!in.ok() || !sa_out.ok()) return End(DownReason::kQuickModeFailed, "SA cannot be made");
-  Child& child = children_.emplace_back();
-  child.phase_one = ready.sa;
-  child.in = *std::move(in);
-  child.out = *std::move(sa_out);
-  child.udp_encapsulated = ready.udp_encapsulated;
-  child.path = ready.path;
-}
-
-void IpsecEnd::OnChildUp(absl::Time now, PhaseOne& phase_one, const ike::ChildUp& up, Out& out) {
-  const bool is_first = children_.size() == 1;
-  if (is_first) {
-    out.Tell(Step{Milestone::kEspUp});
-  } else {
-    out.Tell(Step{phase_one.replaces ? Milestone::kPhaseOneRekeyed : Milestone::kEspRekeyed});
-    DeleteOthers(now, {up.spi_in.value}, out);
-  }
-  if (std::exchange(phase_one.replaces, false)) DeleteOlder(now, phase_one, out);
-  timers_.Arm(Timer::kRekeyEsp, now + options_.rekey_esp);
-}
-
-void IpsecEnd::OnChildFailed(absl::Time now, const ike::ChildFailed& failed, Out& out) {
-  if (Current() != nullptr) return timers_.Arm(Timer::kRekeyEsp, now + kRekeyRetry);
-  Close(now, out);
-  over_ = std::make_unique<Down>(
-      Down{DownReason::kQuickModeFailed, TextOf(failed.why, failed.notify)});
-}
-
-// The server's DELETE names the SAs it receives on, which are our outbound ones.
-void IpsecEnd::OnDeleted(absl::Time now, const ike::ChildDeleted& deleted, Out& out) {
-  for (const ike::EspSpi spi : deleted.spi_out) {
-    for (Child& child : children_) {
-      if (child.out->spi.value != spi.value || child.remove_at != absl::InfiniteFuture()) continue;
-      child.remove_at = now + options_.linger;
-      out.Tell(Step{Milestone::kEspDeleted});
-    }
-  }
-  EndIfDeserted();
-}
-
 // ---- Questions --------------------------------------------------------------------------------
 
 // Each phase 1 counts its own tickets; the owner sees ours.
@@ -397,66 +256,7 @@ ike::EspSpi IpsecEnd::FreeSpi() const {
   }
 }
 
-// ---- Rekeying and the end ---------------------------------------------------------------------
-
-void IpsecEnd::RekeyEsp(absl::Time now, Out& out) {
-  PhaseOne* phase_one = is_over() ? nullptr : NewestUp();
-  if (phase_one == nullptr) return RekeyPhaseOne(now, out);
-  With(now, *phase_one, out, [now](auto& machine, auto& to) { machine.StartQuickMode(now, to); });
-}
-
-void IpsecEnd::RekeyPhaseOne(absl::Time now, Out& out) {
-  if (!is_up()) return;
-  Start(now, out);
-  phase_ones_.back()->replaces = true;
-}
-
-void IpsecEnd::DeleteOthers(absl::Time now, esp::Spi keep, Out& out) {
-  for (Child& child : children_) {
-    if (child.in->spi == keep || child.remove_at != absl::InfiniteFuture()) continue;
-    child.remove_at = now + options_.linger;
-    PhaseOne* phase_one = NewestUp();
-    if (phase_one == nullptr) continue;
-    const ike::EspSpi spi{child.in->spi.value};
-    With(now, *phase_one, out, [&](auto& machine, auto& to) { machine.DeleteChild(now, spi, to); });
-  }
-}
-
-void IpsecEnd::DeleteOlder(absl::Time now, const PhaseOne& keep, Out& out) {
-  while (!phase_ones_.empty() && phase_ones_.front().get() != &keep) {
-    PhaseOne& old = *phase_ones_.front();
-    With(now, old, out, [now](auto& machine, auto& to) { machine.DeletePhase1(now, to); });
-    Remove(old);  // also one that was not up yet
-  }
-}
-
-void IpsecEnd::Close(absl::Time now, Out& out) {
-  if (is_over()) return;
-  DeleteOthers(now, esp::Spi{}, out);
-  End(DownReason::kClosed, {});
-  while (!phase_ones_.empty()) {
-    PhaseOne& last = *phase_ones_.back();
-    With(now, last, out, [now](auto& machine, auto& to) { machine.DeletePhase1(now, to); });
-    Remove(last);
-  }
-}
-
-void IpsecEnd::Remove(PhaseOne& phase_one) {
-  const auto it = std::find_if(phase_ones_.begin(), phase_ones_.end(),
-                               [&](const auto& p) { return p.get() == &phase_one; });
-  if (it == phase_ones_.end()) return;
-  buried_.push_back(std::move(*it));
-  phase_ones_.erase(it);
-}
-
-void IpsecEnd::End(DownReason reason, std::string text) {
-  if (over_ == nullptr) over_ = std::make_unique<Down>(Down{reason, std::move(text)});
-  timers_.DisarmAll();
-}
-
-void IpsecEnd::EndIfDeserted() {
-  if (phase_ones_.empty() && Current() == nullptr) End(DownReason::kEndedByServer, {});
-}
+// ---- Deadlines and lookups ----------------------------------------------------------------------
 
 void IpsecEnd::OnDeadline(absl::Time now, Out& out) {
   buried_.clear();
@@ -474,7 +274,8 @@ void IpsecEnd::OnDeadline(absl::Time now, Out& out) {
 absl::Time IpsecEnd::NextDeadline() const {
   if (is_over()) return absl::InfiniteFuture();
   absl::Time next = timers_.Next();
-  for (const auto& phase_one : phase_ones_) next = std::min(next, phase_one->machine.NextDeadline());
+  for (const auto& phase_one : phase_ones_)
+    next = std::min(next, phase_one->machine.NextDeadline());
   for (const Child& child : children_) next = std::min(next, child.remove_at);
   return next;
 }

@@ -1,8 +1,11 @@
-// The client's end of L2TP's transport: IKE and ESP, from whole IPv4 packets of the outer network to
-// L2TP messages and back. RFC 3193; RFC 3948 for ESP and IKE in one UDP port.
+// The client's end of L2TP's transport: IKE and ESP, from whole IPv4 packets of the outer network
+// to L2TP messages and back. RFC 3193; RFC 3948 for ESP and IKE in one UDP port.
 //
-// Two phase 1s may be there at a time, the old one and the one that replaces it, and several pairs of
-// ESP SAs: the newest one carries what is sent, all of them receive.
+//   ipsec_end.cc   packets, questions, deadlines
+//   ipsec_ike.cc   IKE's events, rekeying, the end
+//
+// Two phase 1s may be there at a time, the old one and the one that replaces it, and several pairs
+// of ESP SAs: the newest one carries what is sent, all of them receive.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +45,9 @@ class IpsecEnd {
   // Phase 1, and a first pair of SAs after it: is_up() tells when, is_over() if it came to nothing.
   void Start(absl::Time now, Out& out);
 
-  // A whole IPv4 packet of the outer network. Gives the L2TP message that was inside; a buffer without
-  // slot if there was none. Fragments are dropped: whoever feeds the client puts them together.
+  // A whole IPv4 packet of the outer network. Gives the L2TP message that was inside; a buffer
+  // without slot if there was none. Fragments are dropped: whoever feeds the client puts them
+  // together.
   stack::PacketBuf OnPacket(absl::Time now, stack::PacketBuf packet, Out& out);
   // Seals an L2TP message for the server; needs is_up(). kNone if it is among the frames of `out`.
   stack::Drop Send(absl::Time now, stack::PacketBuf message, Out& out);
@@ -53,7 +57,8 @@ class IpsecEnd {
 
   // A new pair of SAs; the old one is deleted when the new one is up.
   void RekeyEsp(absl::Time now, Out& out);
-  // A new phase 1 from the same endpoint, a pair of SAs under it, then DELETE for all that is older.
+  // A new phase 1 from the same endpoint, a pair of SAs under it, then DELETE for all that is
+  // older.
   void RekeyPhaseOne(absl::Time now, Out& out);
   // DELETE for everything; is_over() afterwards.
   void Close(absl::Time now, Out& out);
@@ -97,7 +102,11 @@ class IpsecEnd {
 
   // Calls into a phase 1, and works through what it says.
   template <class F>
-  void With(absl::Time now, PhaseOne& phase_one, Out& out, F&& call);
+  void With(absl::Time now, PhaseOne& phase_one, Out& out, F&& call) {
+    crypto::ike::Out from(out.pool());
+    call(phase_one.machine, from);
+    CarryOut(now, phase_one, from, out);
+  }
   void CarryOut(absl::Time now, PhaseOne& phase_one, crypto::ike::Out& from, Out& out);
   void On(absl::Time now, PhaseOne& phase_one, crypto::ike::Event& event, Out& out);
   void OnUp(absl::Time now, PhaseOne& phase_one, const crypto::ike::PhaseOneUp& up, Out& out);

@@ -48,7 +48,8 @@ struct Ip4 {
   }
 };
 
-// address/length. The address keeps its host bits ("10.0.0.1/24" names an interface); network() does not.
+// address/length. The address keeps its host bits ("10.0.0.1/24" names an interface); network()
+// does not.
 struct Prefix {
   Ip4 address;
   uint8_t length = 0;  // 0..32

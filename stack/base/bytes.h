@@ -1,9 +1,9 @@
 // Bytes, and cursors over them.
 //
-// Everything that comes from the network is read through Reader: the first read past the end poisons
-// it, later reads give zeros, and the parser asks ok() once at the end instead of after each field.
-// Writer is its mirror image over a fixed span. This is the only file that casts between byte types.
-// All integers on the wire are big-endian (RFC 1700).
+// Everything that comes from the network is read through Reader: the first read past the end
+// poisons it, later reads give zeros, and the parser asks ok() once at the end instead of after
+// each field. Writer is its mirror image over a fixed span. This is the only file that casts
+// between byte types. All integers on the wire are big-endian (RFC 1700).
 #pragma once
 
 #include <bit>
@@ -31,9 +31,7 @@ inline uint32_t Load32(const std::byte* p) {
   std::memcpy(&v, p, sizeof v);
   return std::endian::native == std::endian::little ? __builtin_bswap32(v) : v;
 }
-inline uint64_t Load64(const std::byte* p) {
-  return (uint64_t{Load32(p)} << 32) | Load32(p + 4);
-}
+inline uint64_t Load64(const std::byte* p) { return (uint64_t{Load32(p)} << 32) | Load32(p + 4); }
 inline void Store16(std::byte* p, uint16_t v) {
   if (std::endian::native == std::endian::little) v = __builtin_bswap16(v);
   std::memcpy(p, &v, sizeof v);

@@ -3,8 +3,8 @@
 namespace stack {
 
 Sum SumOf(ByteView bytes) {
-  // One's-complement addition does not care about byte order (RFC 1071 section 2.B): 32-bit words are
-  // added in host order into 64 bits, and the folded result is swapped once.
+  // One's-complement addition does not care about byte order (RFC 1071 section 2.B): 32-bit words
+  // are added in host order into 64 bits, and the folded result is swapped once.
   const std::byte* p = bytes.data();
   size_t n = bytes.size();
   uint64_t a = 0, b = 0;  // two chains, so that the additions overlap

@@ -14,7 +14,8 @@ namespace stack {
 using Sum = uint64_t;
 
 Sum SumOf(ByteView bytes);
-// The TCP/UDP pseudo-header (RFC 793, RFC 768): `length` is that of the transport header and payload.
+// The TCP/UDP pseudo-header (RFC 793, RFC 768): `length` is that of the transport header and
+// payload.
 Sum PseudoHeaderSum(Ip4 source, Ip4 destination, uint8_t protocol, uint16_t length);
 
 // Folded to 16 bits, not complemented: what a frame with a partial checksum carries in the field.

@@ -7,12 +7,14 @@ struct Words {
   std::string_view name, text;
 };
 
+// clang-format off
+#define ADIT_DROP_WORDS(id, name, text) {name, text},
 constexpr std::array<Words, kDropCount> kWords = {{
     {"none", "alive"},
-#define ADIT_DROP_WORDS(id, name, text) {name, text},
     ADIT_DROPS(ADIT_DROP_WORDS)
-#undef ADIT_DROP_WORDS
 }};
+#undef ADIT_DROP_WORDS
+// clang-format on
 
 }  // namespace
 

@@ -1,5 +1,6 @@
-// Every way a packet can die, with the name its counter carries in metrics, logs and the session list.
-// A packet that is not delivered has exactly one of these; the README explains each to the operator.
+// Every way a packet can die, with the name its counter carries in metrics, logs and the session
+// list. A packet that is not delivered has exactly one of these; the README explains each to the
+// operator.
 #pragma once
 
 #include <array>

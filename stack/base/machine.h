@@ -1,9 +1,9 @@
 // The sans-IO contract: bytes, time and answers go in; frames, events and questions come out.
 //
-// A machine has no clock, socket, thread, randomness or log inside. It is called with `now`, writes what
-// it wants of the world into an Outbox, and says with NextDeadline() when it wants to be called
-// again. The caller drains the Outbox before the next call. The seven laws every machine keeps stand in
-// tests/laws/machine_laws.h, and are run there on each of them.
+// A machine has no clock, socket, thread, randomness or log inside. It is called with `now`, writes
+// what it wants of the world into an Outbox, and says with NextDeadline() when it wants to be
+// called again. The caller drains the Outbox before the next call. The seven laws every machine
+// keeps stand in tests/laws/machine_laws.h, and are run there on each of them.
 #pragma once
 
 #include <array>
@@ -29,8 +29,8 @@ struct OutFrame {
   [[no_unique_address]] Address address{};
 };
 
-// One ordered list of frames and events. The shard owns it, works through it after every call and uses
-// it again: order matters (a CDN is sent before the session it ends is torn down).
+// One ordered list of frames and events. The shard owns it, works through it after every call and
+// uses it again: order matters (a CDN is sent before the session it ends is torn down).
 template <class Event, class Address = NoAddress>
 class Outbox {
  public:
@@ -39,9 +39,9 @@ class Outbox {
 
   explicit Outbox(PacketPool& pool) : pool_(&pool) { items_.reserve(16); }
 
-  // A new empty frame at the end of the list, with headroom for every layer below and room for `room`
-  // bytes. nullptr if the pool is dry: the machine goes on as if the frame were lost on the wire.
-  // Good until the next call of Frame or Tell.
+  // A new empty frame at the end of the list, with headroom for every layer below and room for
+  // `room` bytes. nullptr if the pool is dry: the machine goes on as if the frame were lost on the
+  // wire. Good until the next call of Frame or Tell.
   PacketBuf* Frame(size_t room = 1024, Address to = {}) {
     PacketBuf buf = pool_->Get(room);
     if (!buf) return nullptr;

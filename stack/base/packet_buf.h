@@ -4,9 +4,10 @@
 //        |<-- headroom -->|<------------ bytes() ------------>|<-- tailroom -->|
 //                      Push()  Pull()                      Trim()  Append()
 //
-// There are two kinds of slots: 2 KB, and a few large ones for what the kernel or reassembly hands over
-// whole. A fresh buffer starts with kHeadroom in front, enough for every header that is pushed below
-// it on its way out, and the small kind is cut so that kTailroom is left behind a full Ethernet frame.
+// There are two kinds of slots: 2 KB, and a few large ones for what the kernel or reassembly hands
+// over whole. A fresh buffer starts with kHeadroom in front, enough for every header that is pushed
+// below it on its way out, and the small kind is cut so that kTailroom is left behind a full
+// Ethernet frame.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@ inline constexpr size_t kTailroom = 64;
 inline constexpr size_t kSmallSlot = 2048;
 inline constexpr size_t kLargeSlot = 66 * 1024;
 
-// The longest way down: virtio_net_hdr 10, Ethernet + VLAN 18, IPv4 20, UDP 8, ESP 8 + IV 16, UDP 8,
-// L2TP with length and offset 12, PPP 4; and the longest ESP trailer: padding 15 + 2, ICV 32.
+// The longest way down: virtio_net_hdr 10, Ethernet + VLAN 18, IPv4 20, UDP 8, ESP 8 + IV 16, UDP
+// 8, L2TP with length and offset 12, PPP 4; and the longest ESP trailer: padding 15 + 2, ICV 32.
 static_assert(10 + 18 + 20 + 8 + 8 + 16 + 8 + 12 + 4 <= kHeadroom);
 static_assert(15 + 2 + 32 <= kTailroom);
 

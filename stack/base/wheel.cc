@@ -30,9 +30,8 @@ void Wheel::LinkBefore(List& head, WheelEntry& entry) {
 uint64_t Wheel::TickOf(absl::Time t) const {
   if (t <= start_) return 0;
   // Rounded up, so that nothing is ever early.
-  return static_cast<uint64_t>(
-      absl::ToInt64Nanoseconds(t - start_ + tick_ - absl::Nanoseconds(1)) /
-      absl::ToInt64Nanoseconds(tick_));
+  return static_cast<uint64_t>(absl::ToInt64Nanoseconds(t - start_ + tick_ - absl::Nanoseconds(1)) /
+                               absl::ToInt64Nanoseconds(tick_));
 }
 
 void Wheel::Schedule(WheelEntry& entry, absl::Time deadline) {
@@ -92,7 +91,8 @@ absl::Time Wheel::Next() const {
   if (due_.next_ != &due_) return at(now_);
   for (uint64_t tick = now_ + 1; tick < now_ + kSlots; ++tick) {
     if (near_[tick % kSlots].next_ != &near_[tick % kSlots]) return at(tick);
-    if (tick % kSlots == 0 && far_[(tick / kSlots) % kSlots].next_ != &far_[(tick / kSlots) % kSlots])
+    if (tick % kSlots == 0 &&
+        far_[(tick / kSlots) % kSlots].next_ != &far_[(tick / kSlots) % kSlots])
       return at(tick);
   }
   for (uint64_t turn = now_ / kSlots + 1; turn < now_ / kSlots + kSlots; ++turn) {

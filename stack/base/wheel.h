@@ -1,10 +1,11 @@
 // A timer wheel: one entry an owner, holding the soonest deadline of everything the owner keeps.
 //
-// Hashed in two levels, after the scheme of Varghese and Lauck: near deadlines (the next 256 ticks) have a
-// slot of their own tick, later ones wait in one of 256 coarse slots of 256 ticks and come down when
-// their turn is near; anything beyond (about 11 minutes at 10 ms) waits in the last coarse slot and is
-// put back. Schedule and Cancel are O(1) and allocate nothing. A deadline never fires early and at most
-// one tick late. One thread; entries are intrusive and must outlive their being scheduled.
+// Hashed in two levels, after the scheme of Varghese and Lauck: near deadlines (the next 256 ticks)
+// have a slot of their own tick, later ones wait in one of 256 coarse slots of 256 ticks and come
+// down when their turn is near; anything beyond (about 11 minutes at 10 ms) waits in the last
+// coarse slot and is put back. Schedule and Cancel are O(1) and allocate nothing. A deadline never
+// fires early and at most one tick late. One thread; entries are intrusive and must outlive their
+// being scheduled.
 #pragma once
 
 #include <array>
@@ -45,9 +46,9 @@ class Wheel {
   void Schedule(WheelEntry& entry, absl::Time deadline);
   void Cancel(WheelEntry& entry) { Schedule(entry, absl::InfiniteFuture()); }
 
-  // Hands out every entry that is due, each already taken out, in the order of their ticks. `due` may
-  // schedule, cancel and destroy entries, itself included. At most `limit` entries a call, so that a
-  // crowd of deadlines does not hold up packets; true if some due ones are left.
+  // Hands out every entry that is due, each already taken out, in the order of their ticks. `due`
+  // may schedule, cancel and destroy entries, itself included. At most `limit` entries a call, so
+  // that a crowd of deadlines does not hold up packets; true if some due ones are left.
   template <class F>
   bool Advance(absl::Time now, F&& due, int limit = 1 << 30) {
     MoveTo(now);
@@ -58,8 +59,8 @@ class Wheel {
     return false;
   }
 
-  // When Advance should be called next: exact to a tick for near deadlines, sooner than the deadline for
-  // coarse ones. InfiniteFuture when nothing is scheduled near or far.
+  // When Advance should be called next: exact to a tick for near deadlines, sooner than the
+  // deadline for coarse ones. InfiniteFuture when nothing is scheduled near or far.
   absl::Time Next() const;
 
  private:

@@ -86,9 +86,10 @@ LayerChange Negotiator::OnConfigureRequest(absl::Time now, const PppControl& pac
   return change;
 }
 
-// The peer speaks, but has not answered our first request: most likely it was not listening yet when
-// that was sent (pppd starts after the call is up, which takes some tenths of a second). Its answer, if
-// one is on its way, is right behind; else we ask again soon instead of at the end of the Restart timer.
+// The peer speaks, but has not answered our first request: most likely it was not listening yet
+// when that was sent (pppd starts after the call is up, which takes some tenths of a second). Its
+// answer, if one is on its way, is right behind; else we ask again soon instead of at the end of
+// the Restart timer.
 void Negotiator::Hasten(absl::Time now) {
   if (state_ != State::kAckSent || !awaiting_ || hastened_) return;
   hastened_ = true;

@@ -258,13 +258,14 @@ TEST(Conf, SyntaxErrorIsTheOnlyIssueAndHasItsPlace) {
 }
 
 TEST(Conf, EmptyFileSaysWhatIsNeeded) {
-  EXPECT_EQ(Report(""),
-            "f:1:1: interface: none is given: adit has nowhere to listen\n"
-            "f:1:1: pool: none is given: clients have no addresses\n"
-            "f:1:1: warning: user: none is given: nobody can log in\n"
-            "f:1:1: ike.psk: is missing: clients cannot authenticate\n"
-            "f:1:1: warning: interface: no interface has nat = true and there is no [[route]]: clients "
-            "reach only what knows the way back to them\n");
+  EXPECT_EQ(
+      Report(""),
+      "f:1:1: interface: none is given: adit has nowhere to listen\n"
+      "f:1:1: pool: none is given: clients have no addresses\n"
+      "f:1:1: warning: user: none is given: nobody can log in\n"
+      "f:1:1: ike.psk: is missing: clients cannot authenticate\n"
+      "f:1:1: warning: interface: no interface has nat = true and there is no [[route]]: clients "
+      "reach only what knows the way back to them\n");
 }
 
 TEST(Conf, FileThatIsNotThere) {

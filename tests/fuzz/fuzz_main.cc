@@ -1,6 +1,6 @@
-// Drives a fuzz target without libFuzzer: replays every file of the corpus folder named on the command line,
-// then mutates them from a fixed seed. ADIT_FUZZ_SECONDS (default 2) bounds the second part.
-// With clang, -fsanitize=fuzzer can be linked in its place.
+// Drives a fuzz target without libFuzzer: replays every file of the corpus folder named on the
+// command line, then mutates them from a fixed seed. ADIT_FUZZ_SECONDS (default 2) bounds the
+// second part. With clang, -fsanitize=fuzzer can be linked in its place.
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -75,7 +75,8 @@ int main(int argc, char** argv) {
   test::FixedRng rng(20240607);
   uint64_t runs = 0;
   const auto start = std::chrono::steady_clock::now();
-  while (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < seconds) {
+  while (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() <
+         seconds) {
     for (int i = 0; i < 64; ++i, ++runs) {
       Input input = corpus[rng.Below(corpus.size())];
       Mutate(input, corpus, rng);

@@ -118,16 +118,15 @@ struct DhcpFixture {
   }
   std::string Text(const Event& event) const {
     return std::visit(
-        stack::Overloaded{
-            [](const ip::LeaseUp& e) {
-              return absl::StrCat("LeaseUp ", e.lease.address.Text(), " ", e.lease.gateway.Text(),
-                                  " ", e.lease.server.Text(), " ",
-                                  absl::FormatDuration(e.lease.time));
-            },
-            [](const ip::LeaseLost& e) {
-              return absl::StrCat("LeaseLost ", static_cast<int>(e.why));
-            },
-            [](const stack::Drop& e) { return std::string(stack::NameOf(e)); }},
+        stack::Overloaded{[](const ip::LeaseUp& e) {
+                            return absl::StrCat("LeaseUp ", e.lease.address.Text(), " ",
+                                                e.lease.gateway.Text(), " ", e.lease.server.Text(),
+                                                " ", absl::FormatDuration(e.lease.time));
+                          },
+                          [](const ip::LeaseLost& e) {
+                            return absl::StrCat("LeaseLost ", static_cast<int>(e.why));
+                          },
+                          [](const stack::Drop& e) { return std::string(stack::NameOf(e)); }},
         event);
   }
   bool IsDrop(const Event& event) const { return std::holds_alternative<stack::Drop>(event); }

@@ -264,7 +264,8 @@ const ike::Path kFromInside{{kInsideIp, ike::kIkePort}, {kServerIp, ike::kIkePor
 
 absl::Duration StepTime(size_t step, size_t quiet) {
   const auto n = static_cast<int64_t>(step);
-  return absl::Milliseconds(200) * n + (step < quiet ? absl::ZeroDuration() : absl::Seconds(20) * n);
+  return absl::Milliseconds(200) * n +
+         (step < quiet ? absl::ZeroDuration() : absl::Seconds(20) * n);
 }
 
 // ---- The responder's side
@@ -392,8 +393,7 @@ struct InitiatorFixture : private PskOfServer, IkeCourse<ike::Responder> {
   using Machine = ike::Initiator;
 
   explicit InitiatorFixture(uint64_t seed)
-      : IkeCourse(seed, options),
-        initiator(absl::UnixEpoch(), ClientOptions(), kFromInside, rng) {}
+      : IkeCourse(seed, options), initiator(absl::UnixEpoch(), ClientOptions(), kFromInside, rng) {}
   Machine& machine() { return initiator; }
   size_t Steps() const { return 17; }
   absl::Duration At(size_t step) const { return StepTime(step, 11); }

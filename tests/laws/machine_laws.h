@@ -70,7 +70,9 @@ inline constexpr int kEndlessSteps = 500;  // deadlines of a machine that asks f
 inline constexpr size_t kSlots = 4096;
 
 template <class F>
-inline constexpr bool kIsEndless = requires { F::kEndlessPause; };
+inline constexpr bool kIsEndless = requires {
+  F::kEndlessPause;
+};
 
 // One run of a fixture along its course. Every frame and event becomes a line with its time.
 template <class F>
@@ -236,8 +238,7 @@ std::string Progress(uint64_t seed) {
       course.BeLate(late);
       const std::string found = Ends(course);
       if (found.empty()) continue;
-      return absl::StrCat(found, " after step ", prefix, ", late by ",
-                          absl::FormatDuration(late));
+      return absl::StrCat(found, " after step ", prefix, ", late by ", absl::FormatDuration(late));
     }
   }
   return "";

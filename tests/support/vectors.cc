@@ -17,7 +17,8 @@ std::string ReadFile(const std::string& path) {
   if (file == nullptr) return "";
   std::string text;
   char chunk[1 << 16];
-  for (int n = 0; (n = gzread(file, chunk, sizeof chunk)) > 0;) text.append(chunk, static_cast<size_t>(n));
+  for (int n = 0; (n = gzread(file, chunk, sizeof chunk)) > 0;)
+    text.append(chunk, static_cast<size_t>(n));
   gzclose(file);
   return text;
 }

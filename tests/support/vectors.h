@@ -1,5 +1,5 @@
-// Test vectors from outside, which the project does not carry: read from the folder that ADIT_VECTORS
-// names. A test that finds none says so and is reported as skipped.
+// Test vectors from outside, which the project does not carry: read from the folder that
+// ADIT_VECTORS names. A test that finds none says so and is reported as skipped.
 #pragma once
 
 #include <string>
@@ -16,7 +16,8 @@ nlohmann::json ReadJson(const std::string& path);
 
 }  // namespace test
 
-// Inside a TEST: `const std::string path = ...; ADIT_NEED_VECTORS("wycheproof/hmac_sha1_test.json.gz", path);`
-#define ADIT_NEED_VECTORS(name, path)                                                     \
-  const std::string path = test::VectorsFolder().empty() ? "" : test::VectorsFolder() + "/" + (name); \
+// Inside a TEST: ADIT_NEED_VECTORS("wycheproof/hmac_sha1_test.json.gz", path); and `path` is there.
+#define ADIT_NEED_VECTORS(name, path)                                            \
+  const std::string path =                                                       \
+      test::VectorsFolder().empty() ? "" : test::VectorsFolder() + "/" + (name); \
   if (path.empty()) GTEST_SKIP() << "ADIT_VECTORS is not set: skipped " << (name)

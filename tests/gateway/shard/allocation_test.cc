@@ -1,5 +1,5 @@
-// The data path lives without the heap: after a warm-up, rounds that carry packets call operator new not
-// once.
+// The data path lives without the heap: after a warm-up, rounds that carry packets call operator
+// new not once.
 #include <cstdlib>
 #include <new>
 #include <vector>
@@ -40,7 +40,7 @@ constexpr size_t kSlots = 128;
 constexpr Endpoint kWeb{kHost, 443};
 
 struct Allocation : testing::TestWithParam<bool> {
-  World world{{.configure = {}, .port_slots = kSlots}};
+  World world{{.port_slots = kSlots}};
   Caller* caller = nullptr;
   gateway::load::Out out{world.pool()};
   Endpoint inside, outside;

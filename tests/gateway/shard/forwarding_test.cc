@@ -1,5 +1,6 @@
-// What becomes of packets: up and down through tunnel, router and NAT, between clients, and to nowhere.
-// What libtins builds for the translated addresses is what must come out, checksums included.
+// What becomes of packets: up and down through tunnel, router and NAT, between clients, and to
+// nowhere. What libtins builds for the translated addresses is what must come out, checksums
+// included.
 #include <tins/tins.h>
 
 #include <string>
@@ -59,12 +60,8 @@ Tins::ICMP IcmpOf(const Bytes& packet) {
 
 struct Forwarding : testing::Test {
   explicit Forwarding(WorldOptions options = {}) : world(std::move(options)) {
-    a = &world.Add({.password = {}, .change = {}});
-    b = &world.Add({.user = 2,
-                    .address = "192.168.1.2",
-                    .nat = &world.AddNat("203.0.113.99"),
-                    .password = {},
-                    .change = {}});
+    a = &world.Add({});
+    b = &world.Add({.user = 2, .address = "192.168.1.2", .nat = &world.AddNat("203.0.113.99")});
     for (Caller* caller : {a, b}) EXPECT_TRUE(world.LogIn(*caller)) << world.Drops();
   }
   void Send(Caller& caller, const Bytes& packet) {
@@ -90,7 +87,7 @@ struct Forwarding : testing::Test {
 };
 
 struct OnShards : Forwarding, testing::WithParamInterface<int> {
-  OnShards() : Forwarding({.shards = static_cast<uint8_t>(GetParam()), .configure = {}}) {}
+  OnShards() : Forwarding({.shards = static_cast<uint8_t>(GetParam())}) {}
 };
 
 TEST_P(OnShards, UdpGoesThroughNatAndBack) {
@@ -103,7 +100,8 @@ TEST_P(OnShards, UdpGoesThroughNatAndBack) {
       Send(*caller, UdpPacket(inside, kDns, payload, {.id = port}));
       ASSERT_EQ(world.internet.size(), 1U) << world.Drops();
       const Endpoint outside = SourceOf(world.internet[0]);
-      EXPECT_EQ(world.internet[0], UdpPacket({kWan, outside.port}, kDns, payload, {.ttl = 63, .id = port}));
+      EXPECT_EQ(world.internet[0],
+                UdpPacket({kWan, outside.port}, kDns, payload, {.ttl = 63, .id = port}));
       Arrive(UdpPacket(kDns, outside, payload, {.id = 9}));
       ASSERT_EQ(caller->received.size(), 1U) << world.Drops();
       EXPECT_EQ(caller->received[0], UdpPacket(kDns, inside, payload, {.ttl = 63, .id = 9}));
@@ -130,10 +128,7 @@ TEST_P(OnShards, TcpGoesThroughNatWithItsMssClamped) {
 TEST_P(OnShards, ClientsReachEachOther) {
   std::vector<Caller*> callers{a, b};
   for (int user = 3; user <= 6; ++user) {
-    callers.push_back(&world.Add({.user = user,
-                                  .address = "203.0.113.2" + std::to_string(user),
-                                  .password = {},
-                                  .change = {}}));
+    callers.push_back(&world.Add({.user = user, .address = "203.0.113.2" + std::to_string(user)}));
     ASSERT_TRUE(world.LogIn(*callers.back()));
   }
   for (Caller* from : callers) {
@@ -221,7 +216,8 @@ INSTANTIATE_TEST_SUITE_P(Shards, OnShards, testing::Values(1, 2, 4));
 
 struct NarrowWan : Forwarding {
   NarrowWan()
-      : Forwarding({.configure = [](conf::Model& model) { model.interfaces[kWanSide].mtu = 1200; }}) {}
+      : Forwarding(
+            {.configure = [](conf::Model& model) { model.interfaces[kWanSide].mtu = 1200; }}) {}
 };
 
 TEST_F(NarrowWan, AClientLearnsTheMtuOfTheWayOn) {

@@ -1,5 +1,5 @@
-// Whole logins, from the first IKE message to IPv4, and how sessions end: the product's client against
-// its gateway, over a wire that may lose, double and reorder.
+// Whole logins, from the first IKE message to IPv4, and how sessions end: the product's client
+// against its gateway, over a wire that may lose, double and reorder.
 #include <string>
 #include <tuple>
 
@@ -16,12 +16,12 @@ using gateway::load::Milestone;
 using LoadOut = gateway::load::Out;
 using stack::Drop;
 
-constexpr char kWholeLogin[] =
-    "phase1_up esp_up tunnel_up call_up lcp_up authenticated ip_up";
+constexpr char kWholeLogin[] = "phase1_up esp_up tunnel_up call_up lcp_up authenticated ip_up";
 
 std::string Why(const World& world, const Caller& caller) {
   return caller.Story() + " / " + world.Drops() +
-         (caller.down ? " / " + std::string(NameOf(caller.down->reason)) + " " + caller.down->text : "");
+         (caller.down ? " / " + std::string(NameOf(caller.down->reason)) + " " + caller.down->text
+                      : "");
 }
 
 // Whether a ping of the caller to the internet comes back.
@@ -32,8 +32,8 @@ bool Pings(World& world, Caller& caller, uint16_t sequence = 1) {
   world.Send(caller, EchoPacket(caller.up->address, kHost, 77, sequence, payload));
   world.RunFor(absl::Milliseconds(200));
   if (caller.received.size() != 1) return false;
-  // The reply as libtins builds it, its TTL one less than what the host sent: ours was 64, one less at
-  // the gateway, and the host turned the packet round as it was.
+  // The reply as libtins builds it, its TTL one less than what the host sent: ours was 64, one less
+  // at the gateway, and the host turned the packet round as it was.
   return caller.received[0] == [&] {
     stack::Bytes reply = EchoPacket(kHost, caller.up->address, 77, sequence, payload, {.ttl = 62});
     reply[20] = std::byte{0};
@@ -70,7 +70,8 @@ TEST_P(LoginOn, ComesUpAndCarriesPings) {
     EXPECT_TRUE(Pings(world, caller)) << Why(world, caller);
   }
   EXPECT_EQ(world.misdirected, 0U);
-  // QM3 and the first ESP packet come in one batch here, and ESP is opened first: it proves as much.
+  // QM3 and the first ESP packet come in one batch here, and ESP is opened first: it proves as
+  // much.
   EXPECT_EQ(world.Drops(), "ike_exchange=4 ");
 }
 
@@ -89,7 +90,7 @@ TEST_P(LoginOver, AWireThatLosesDoublesAndReorders) {
   World world(options);
   Caller::Options who;
   NatBox& nat = world.AddNat("203.0.113.99");
-  if (options.seed % 2 == 0) who = {.address = "192.168.1.2", .nat = &nat, .password = {}, .change = {}};
+  if (options.seed % 2 == 0) who = {.address = "192.168.1.2", .nat = &nat};
   Caller& caller = world.Add(who);
   ASSERT_TRUE(world.LogIn(caller, absl::Seconds(120))) << Why(world, caller);
   world.SetLoss(0);
@@ -118,33 +119,32 @@ void ExpectFailure(World& world, Caller& caller, DownReason reason, const std::s
 
 TEST(FailedLogin, WrongPreSharedKey) {
   World world;
-  Caller& caller = world.Add({.psk = "another", .password = {}, .change = {}});
+  Caller& caller = world.Add({.psk = "another"});
   ExpectFailure(world, caller, DownReason::kPhaseOneFailed, "wrong pre-shared key suspected");
 }
 
 TEST(FailedLogin, NothingInCommon) {
   World world;
-  Caller& caller = world.Add({.password = {}, .change = [](auto& client) {
-                                for (auto& suite : client.ipsec.ike.phase_one) {
-                                  suite.cipher = crypto::ike::IkeCipher::kTripleDesCbc;
-                                  suite.key_bits = 0;
-                                }
-                              }});
+  Caller& caller = world.Add({.change = [](auto& client) {
+    for (auto& suite : client.ipsec.ike.phase_one) {
+      suite.cipher = crypto::ike::IkeCipher::kTripleDesCbc;
+      suite.key_bits = 0;
+    }
+  }});
   ExpectFailure(world, caller, DownReason::kPhaseOneFailed, "no common proposal");
   EXPECT_TRUE(world.Logged("3DES"));
 }
 
 TEST(FailedLogin, WrongPassword) {
   World world;
-  Caller& caller = world.Add({.password = "wrong", .change = {}});
+  Caller& caller = world.Add({.password = "wrong"});
   ExpectFailure(world, caller, DownReason::kLinkFailed, "login failed: wrong password");
   EXPECT_EQ(caller.down->text, "auth_failed");
 }
 
 TEST(FailedLogin, UnknownUser) {
   World world;
-  Caller& caller =
-      world.Add({.password = {}, .change = [](auto& client) { client.ppp.name = "nobody"; }});
+  Caller& caller = world.Add({.change = [](auto& client) { client.ppp.name = "nobody"; }});
   ExpectFailure(world, caller, DownReason::kLinkFailed, "login failed: unknown user");
 }
 
@@ -152,9 +152,9 @@ TEST(FailedLogin, NoAddressLeft) {
   WorldOptions options;
   options.configure = [](conf::Model& model) { model.pools[0].last = model.pools[0].first; };
   World world(options);
-  Caller& first = world.Add({.password = {}, .change = {}});
+  Caller& first = world.Add({});
   ASSERT_TRUE(world.LogIn(first)) << Why(world, first);
-  Caller& second = world.Add({.user = 2, .address = "203.0.113.11", .password = {}, .change = {}});
+  Caller& second = world.Add({.user = 2, .address = "203.0.113.11"});
   EXPECT_FALSE(world.LogIn(second, absl::Minutes(2)));
   EXPECT_TRUE(world.Logged("login failed: no address left"));
   EXPECT_TRUE(Pings(world, first));
@@ -162,13 +162,13 @@ TEST(FailedLogin, NoAddressLeft) {
   world.Do(first, [](absl::Time now, Client& client, LoadOut& out) { client.Close(now, out); });
   world.RunFor(absl::Minutes(3));
   ExpectEmpty(world);
-  Caller& third = world.Add({.user = 3, .address = "203.0.113.12", .password = {}, .change = {}});
+  Caller& third = world.Add({.user = 3, .address = "203.0.113.12"});
   EXPECT_TRUE(world.LogIn(third)) << Why(world, third);
 }
 
 TEST(FailedLogin, ACrewThatIsBusyOnlyDelays) {
   World world;
-  Caller& caller = world.Add({.password = {}, .change = {}});
+  Caller& caller = world.Add({});
   world.crew_is_busy = true;
   world.Dial(caller);
   world.RunFor(absl::Seconds(3));
@@ -181,7 +181,7 @@ TEST(FailedLogin, ACrewThatIsBusyOnlyDelays) {
 // ---- Sessions that go on ----------------------------------------------------------------------
 
 struct Rekeying : testing::TestWithParam<bool> {
-  World world{{.shards = 2, .configure = {}}};
+  World world{{.shards = 2}};
   Caller* caller = nullptr;
   void SetUp() override {
     NatBox& nat = world.AddNat("203.0.113.99");
@@ -197,9 +197,7 @@ struct Rekeying : testing::TestWithParam<bool> {
     caller = &world.Add(who);
     ASSERT_TRUE(world.LogIn(*caller)) << Why(world, *caller);
   }
-  size_t Sas() {
-    return world.shard(0).tables().sad.size() + world.shard(1).tables().sad.size();
-  }
+  size_t Sas() { return world.shard(0).tables().sad.size() + world.shard(1).tables().sad.size(); }
 };
 
 TEST_P(Rekeying, OfEspKeepsTheSession) {
@@ -209,8 +207,7 @@ TEST_P(Rekeying, OfEspKeepsTheSession) {
     EXPECT_TRUE(Pings(world, *caller, round)) << Why(world, *caller);
     world.RunFor(absl::Seconds(20));
   }
-  EXPECT_EQ(caller->Story(),
-            std::string(kWholeLogin) + " esp_rekeyed esp_rekeyed esp_rekeyed");
+  EXPECT_EQ(caller->Story(), std::string(kWholeLogin) + " esp_rekeyed esp_rekeyed esp_rekeyed");
   world.RunFor(absl::Seconds(60));
   EXPECT_EQ(Sas(), 1U);
   EXPECT_TRUE(Pings(world, *caller)) << Why(world, *caller);
@@ -241,11 +238,8 @@ INSTANTIATE_TEST_SUITE_P(Nat, Rekeying, testing::Bool());
 
 // The NAT gives other ports from one packet to the next: RFC 3947 section 7.
 TEST(Moving, AClientKeepsItsSession) {
-  World world({.shards = 2, .configure = {}});
-  Caller& caller = world.Add({.address = "192.168.1.2",
-                              .nat = &world.AddNat("203.0.113.99"),
-                              .password = {},
-                              .change = {}});
+  World world({.shards = 2});
+  Caller& caller = world.Add({.address = "192.168.1.2", .nat = &world.AddNat("203.0.113.99")});
   ASSERT_TRUE(world.LogIn(caller)) << Why(world, caller);
   world.RunFor(absl::Seconds(2));
   world.ForgetNats();
@@ -257,12 +251,39 @@ TEST(Moving, AClientKeepsItsSession) {
   EXPECT_TRUE(Pings(world, caller)) << Why(world, caller);
 }
 
+// A computer that crashes and dials in anew, again and again, from the same place: nothing of what it
+// left behind stands in its way.
+TEST(Redialing, WorksWithoutAGoodbye) {
+  World world({.shards = 2});
+  for (int dial = 0; dial < 40; ++dial) {
+    SCOPED_TRACE(dial);
+    Caller& caller = world.Add({});
+    ASSERT_TRUE(world.LogIn(caller, absl::Seconds(5))) << Why(world, caller) << world.log.back();
+    ASSERT_TRUE(Pings(world, caller)) << Why(world, caller);
+    world.Remove(caller);
+  }
+  world.RunFor(absl::Minutes(5));
+  ExpectEmpty(world);
+}
+
+TEST(Redialing, WorksAfterAGoodbye) {
+  World world({.shards = 2});
+  for (int dial = 0; dial < 40; ++dial) {
+    SCOPED_TRACE(dial);
+    Caller& caller = world.Add({});
+    ASSERT_TRUE(world.LogIn(caller, absl::Seconds(5))) << Why(world, caller) << world.log.back();
+    world.Do(caller, [](absl::Time now, Client& client, LoadOut& out) { client.Close(now, out); });
+    ASSERT_TRUE(world.RunUntil([&] { return caller.is_down(); }, absl::Seconds(5)));
+    world.Remove(caller);
+  }
+}
+
 // Windows and home routers: many clients look the same but for the port their NAT gives them.
 TEST(TwoClients, BehindOneNatWithTheSameAddressBothWork) {
-  World world({.shards = 2, .configure = {}});
+  World world({.shards = 2});
   NatBox& nat = world.AddNat("203.0.113.99");
-  Caller& a = world.Add({.user = 1, .address = "192.168.1.2", .nat = &nat, .password = {}, .change = {}});
-  Caller& b = world.Add({.user = 2, .address = "192.168.1.2", .nat = &nat, .password = {}, .change = {}});
+  Caller& a = world.Add({.user = 1, .address = "192.168.1.2", .nat = &nat});
+  Caller& b = world.Add({.user = 2, .address = "192.168.1.2", .nat = &nat});
   world.Dial(a);
   world.Dial(b);
   ASSERT_TRUE(world.RunUntil([&] { return a.is_up() && b.is_up(); }, absl::Seconds(5)))
@@ -279,14 +300,13 @@ TEST(TwoClients, BehindOneNatWithTheSameAddressBothWork) {
 // ---- The end ----------------------------------------------------------------------------------
 
 TEST(End, ByTheClientInOrder) {
-  World world({.shards = 2, .configure = {}});
-  Caller& caller = world.Add({.password = {}, .change = {}});
+  World world({.shards = 2});
+  Caller& caller = world.Add({});
   ASSERT_TRUE(world.LogIn(caller));
   EXPECT_TRUE(Pings(world, caller));
   world.Do(caller, [](absl::Time now, Client& client, LoadOut& out) { client.Close(now, out); });
   ASSERT_TRUE(world.RunUntil([&] { return caller.is_down(); }, absl::Seconds(5)));
-  EXPECT_EQ(caller.Story(),
-            std::string(kWholeLogin) + " link_down call_down tunnel_down");
+  EXPECT_EQ(caller.Story(), std::string(kWholeLogin) + " link_down call_down tunnel_down");
   world.RunFor(absl::Seconds(60));
   ExpectEmpty(world);
 }
@@ -294,11 +314,10 @@ TEST(End, ByTheClientInOrder) {
 // A client that says DELETE and nothing else (Apple does so when it is switched off).
 TEST(End, ByDeleteAlone) {
   World world;
-  Caller& caller = world.Add({.password = {}, .change = {}});
+  Caller& caller = world.Add({});
   ASSERT_TRUE(world.LogIn(caller));
-  world.Do(caller, [](absl::Time now, Client& client, LoadOut& out) {
-    client.CloseIpsec(now, out);
-  });
+  world.Do(caller,
+           [](absl::Time now, Client& client, LoadOut& out) { client.CloseIpsec(now, out); });
   world.RunFor(absl::Minutes(3));
   ExpectEmpty(world);
 }
@@ -306,17 +325,17 @@ TEST(End, ByDeleteAlone) {
 // A client that falls silent is found out by dead peer detection.
 TEST(End, BySilence) {
   World world;
-  Caller& caller = world.Add({.password = {}, .change = {}});
+  Caller& caller = world.Add({});
   ASSERT_TRUE(world.LogIn(caller));
   world.deaf = true;
   world.RunFor(absl::Minutes(5));
   ExpectEmpty(world);
 }
 
-// LCP Terminate, CDN, StopCCN, DELETE of ESP, DELETE of ISAKMP: what a client needs to show that the
-// server, and not the network, ended the session.
+// LCP Terminate, CDN, StopCCN, DELETE of ESP, DELETE of ISAKMP: what a client needs to show that
+// the server, and not the network, ended the session.
 TEST(End, DrainingTellsEveryClientInOrder) {
-  World world({.shards = 2, .configure = {}});
+  World world({.shards = 2});
   NatBox& nat = world.AddNat("203.0.113.99");
   std::vector<Caller*> callers;
   for (int user = 1; user <= 6; ++user) {
@@ -339,13 +358,13 @@ TEST(End, DrainingTellsEveryClientInOrder) {
   }
   ExpectEmpty(world);
   // Nobody comes in any more.
-  Caller& late = world.Add({.address = "203.0.113.77", .password = {}, .change = {}});
+  Caller& late = world.Add({.address = "203.0.113.77"});
   EXPECT_FALSE(world.LogIn(late, absl::Minutes(2)));
 }
 
 TEST(End, DrainingDoesNotWaitForTheSilent) {
   World world;
-  Caller& caller = world.Add({.password = {}, .change = {}});
+  Caller& caller = world.Add({});
   ASSERT_TRUE(world.LogIn(caller));
   world.deaf = true;
   world.Tell(gateway::shard::Drain{});

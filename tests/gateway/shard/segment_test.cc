@@ -1,5 +1,5 @@
-// Frames as the kernel hands them over, with what it left undone, and what must become of them. libtins
-// computes the checksums anew.
+// Frames as the kernel hands them over, with what it left undone, and what must become of them.
+// libtins computes the checksums anew.
 #include "gateway/shard/segment.h"
 
 #include <tins/tins.h>
@@ -46,7 +46,8 @@ std::vector<Bytes> Segments(const Bytes& frame, const VnetHdr& vnet) {
   return out;
 }
 
-// A frame is as it should be if libtins, which fills in lengths and checksums, makes the same of it.
+// A frame is as it should be if libtins, which fills in lengths and checksums, makes the same of
+// it.
 void ExpectSound(const Bytes& frame) {
   Tins::EthernetII parsed(stack::AsU8(ByteView(frame)), static_cast<uint32_t>(frame.size()));
   const auto again = parsed.serialize();
@@ -54,12 +55,20 @@ void ExpectSound(const Bytes& frame) {
 }
 
 constexpr VnetHdr Tcp(uint16_t size) {
-  return {.flags = VnetHdr::kNeedsChecksum, .gso_type = VnetHdr::kGsoTcp4, .hdr_len = 54,
-          .gso_size = size, .csum_start = 34, .csum_offset = 16};
+  return {.flags = VnetHdr::kNeedsChecksum,
+          .gso_type = VnetHdr::kGsoTcp4,
+          .hdr_len = 54,
+          .gso_size = size,
+          .csum_start = 34,
+          .csum_offset = 16};
 }
 constexpr VnetHdr Udp(uint16_t size) {
-  return {.flags = VnetHdr::kNeedsChecksum, .gso_type = VnetHdr::kGsoUdp4, .hdr_len = 42,
-          .gso_size = size, .csum_start = 34, .csum_offset = 6};
+  return {.flags = VnetHdr::kNeedsChecksum,
+          .gso_type = VnetHdr::kGsoUdp4,
+          .hdr_len = 42,
+          .gso_size = size,
+          .csum_start = 34,
+          .csum_offset = 6};
 }
 
 TEST(Segment, TcpIsCutAtTheSegmentSize) {
@@ -142,7 +151,8 @@ TEST(Segment, NonsenseIsRefused) {
   EXPECT_EQ(drop(tcp, Udp(1448)), Drop::kBadSuperframe);
   EXPECT_EQ(drop(tcp, Tcp(0)), Drop::kBadSuperframe);
   EXPECT_EQ(drop(tcp, Tcp(31)), Drop::kBadSuperframe);
-  for (const uint8_t type : {VnetHdr::kGsoUdpFragments, VnetHdr::kGsoTcp6, uint8_t{2}, uint8_t{77}}) {
+  for (const uint8_t type :
+       {VnetHdr::kGsoUdpFragments, VnetHdr::kGsoTcp6, uint8_t{2}, uint8_t{77}}) {
     EXPECT_EQ(drop(tcp, {.gso_type = type, .gso_size = 1448}), Drop::kBadSuperframe);
   }
   const VnetHdr outside{.flags = VnetHdr::kNeedsChecksum, .csum_start = 60000, .csum_offset = 16};

@@ -43,18 +43,6 @@ IpProtocol ProtocolOf(ByteView packet) { return static_cast<IpProtocol>(packet[9
   std::abort();
 }
 
-// Another address and port at `ip_at` and `port_at` of a UDP packet, checksums kept.
-void Rewrite(ByteSpan packet, size_t ip_at, size_t port_at, stack::Endpoint to) {
-  std::byte* const checksum = &packet[kIpHeader + 6];
-  const Ip4 old_ip{stack::Load32(&packet[ip_at])};
-  if (const uint16_t sum = stack::Load16(checksum); sum != 0) {
-    const uint16_t moved = stack::Update32(sum, old_ip.value, to.ip.value);
-    stack::Store16(checksum, stack::Update16(moved, stack::Load16(&packet[port_at]), to.port));
-  }
-  stack::Store16(&packet[port_at], to.port);
-  ip_at == 12 ? stack::wire::SetSource(packet, to.ip) : stack::wire::SetDestination(packet, to.ip);
-}
-
 }  // namespace
 
 conf::Model DefaultModel() {
@@ -84,38 +72,6 @@ conf::Model DefaultModel() {
   return model;
 }
 
-// ---- NatBox and Caller ------------------------------------------------------------------------
-
-bool NatBox::Outbound(Caller& from, ByteSpan packet) {
-  if (ProtocolOf(packet) != IpProtocol::kUdp) return false;
-  const Inside inside{&from, {SourceOf(packet), stack::Load16(&packet[kIpHeader])}};
-  const auto [it, is_new] = out_.try_emplace(inside, next_port_);
-  if (is_new) in_[next_port_++] = inside;
-  Rewrite(packet, 12, kIpHeader, {external_, it->second});
-  return true;
-}
-
-Caller* NatBox::Inbound(ByteSpan packet) {
-  if (ProtocolOf(packet) != IpProtocol::kUdp) return nullptr;
-  const auto it = in_.find(stack::Load16(&packet[kIpHeader + 2]));
-  if (it == in_.end()) return nullptr;
-  Rewrite(packet, 16, kIpHeader + 2, it->second.second);
-  return it->second.first;
-}
-
-bool Caller::Saw(load::Milestone what) const {
-  return std::any_of(notes.begin(), notes.end(), [what](const Note& n) { return n.what == what; });
-}
-
-std::string Caller::Story() const {
-  std::string story;
-  for (const Note& note : notes) {
-    if (!story.empty()) story += ' ';
-    story += load::NameOf(note.what);
-  }
-  return story;
-}
-
 // ---- Building ---------------------------------------------------------------------------------
 
 World::World(WorldOptions options)
@@ -142,7 +98,8 @@ World::World(WorldOptions options)
   writer_ = std::make_unique<io::LogWriter>(log_options);
   MakeShards();
   Settle();
-  for (const auto& worker : workers_) empty_routes_.push_back(worker->shard->tables().router.size());
+  for (const auto& worker : workers_)
+    empty_routes_.push_back(worker->shard->tables().router.size());
 }
 
 World::~World() = default;
@@ -199,14 +156,20 @@ Caller& World::Add(const Caller::Options& options) {
   load::ClientOptions to;
   to.ipsec.address = caller->address_;
   to.ipsec.server = kServe;
-  to.ipsec.ike = crypto::ike::InitiatorOptions::Default(crypto::Secret(stack::AsBytes(options.psk)));
+  to.ipsec.ike =
+      crypto::ike::InitiatorOptions::Default(crypto::Secret(stack::AsBytes(options.psk)));
   to.ppp.name = "u" + number;
-  to.password = crypto::Secret(
-      stack::AsBytes(options.password.empty() ? "p" + number : options.password));
+  to.password =
+      crypto::Secret(stack::AsBytes(options.password.empty() ? "p" + number : options.password));
   if (options.change) options.change(to);
   caller->client_ = std::make_unique<load::Client>(std::move(to), *caller->rng_);
   callers_.push_back(std::move(caller));
   return *callers_.back();
+}
+
+void World::Remove(Caller& caller) {
+  wire_.clear();  // what is under way may be for it
+  std::erase_if(callers_, [&caller](const auto& one) { return one.get() == &caller; });
 }
 
 NatBox& World::AddNat(const std::string& external) {
@@ -248,7 +211,9 @@ bool World::ThroughNat(Caller& caller, ByteSpan packet) {
   return caller.nat_ == nullptr || caller.nat_->Outbound(caller, packet);
 }
 
-void World::FromInternet(ByteView packet, const io::VnetHdr& vnet) { Frame(kWanSide, packet, vnet); }
+void World::FromInternet(ByteView packet, const io::VnetHdr& vnet) {
+  Frame(kWanSide, packet, vnet);
+}
 
 Bytes World::FrameOf(uint8_t interface, ByteView packet) const {
   Bytes frame(kEthernet + packet.size());
@@ -317,7 +282,9 @@ void World::Drain(Caller& caller) {
     }
     std::visit(stack::Overloaded{
                    [&](stack::Drop drop) { caller.drops.Add(drop); },
-                   [&](const load::Step& step) { caller.notes.push_back({now_, step.what}); },
+                   [&](const load::Step& step) {
+                     caller.notes.push_back({now_, step.what});
+                   },
                    [&](const load::Up& up) { caller.up = up; },
                    [&](const load::Down& down) { caller.down = down; },
                    [&](const load::Received& received) {
@@ -430,7 +397,7 @@ bool World::TakeFrames() {
   for (uint8_t i = 0; i < far_.size(); ++i) {
     for (uint8_t s = 0; s < far_[i].size(); ++s) {
       const size_t count = far_[i][s]->Receive(frames);
-      for (const io::RxFrame& frame : std::span(frames).first(count)) TakeFrame(i, s, frame.bytes);
+      for (const io::RxFrame& frame : std::span(frames).first(count)) TakeFrame(i, frame.bytes);
       far_[i][s]->Release();
       any |= count > 0;
     }
@@ -438,10 +405,10 @@ bool World::TakeFrames() {
   return any;
 }
 
-void World::TakeFrame(uint8_t interface, uint8_t shard_index, ByteView bytes) {
+void World::TakeFrame(uint8_t interface, ByteView bytes) {
   const auto frame = stack::wire::Ethernet::Parse(bytes);
   if (!frame.ok() || frame->source() != settings_.interfaces[interface].mac) Die("bad frame");
-  if (frame->type() == EtherType::kArp) return AnswerArp(interface, shard_index, frame->payload());
+  if (frame->type() == EtherType::kArp) return AnswerArp(interface, frame->payload());
   const ByteView packet = frame->payload();
   if (!stack::wire::Ip4Packet::Parse(packet).ok()) Die("bad packet");
   const Ip4 hop = interface == kWanSide ? kRouter : DestinationOf(packet);
@@ -450,7 +417,7 @@ void World::TakeFrame(uint8_t interface, uint8_t shard_index, ByteView bytes) {
 }
 
 // Everybody is there, but nobody has the gateway's own address.
-void World::AnswerArp(uint8_t interface, uint8_t shard_index, ByteView payload) {
+void World::AnswerArp(uint8_t interface, ByteView payload) {
   const auto asked = stack::wire::Arp::Parse(payload);
   if (!asked.ok()) Die("bad ARP");
   const auto& settings = settings_.interfaces[interface];
@@ -463,7 +430,6 @@ void World::AnswerArp(uint8_t interface, uint8_t shard_index, ByteView payload) 
   reply.Write(ByteSpan(frame).subspan(kEthernet));
   io::TxFrame tx{.bytes = frame, .more = {}, .vnet = {}};
   far_[interface][0]->Send({&tx, 1});  // ARP comes to shard 0, whoever asked
-  (void)shard_index;
 }
 
 void World::ToCallers(ByteView packet) {
@@ -476,6 +442,7 @@ void World::ToCallers(ByteView packet) {
       if (caller->nat_ == nullptr && caller->address_ == DestinationOf(arrived)) to = caller.get();
     }
     if (to == nullptr) return;
+    if (on_delivery) on_delivery(*to, arrived);
     to->client_->OnPacket(now_, load::Client::In(arrived), *to->out_);
     Drain(*to);
   });

@@ -2,10 +2,10 @@
 //
 //   Caller --- (NatBox) --- wire, with faults --- serve [shard 0..n] wan --- internet
 //
-// The shards are the product's, with all their machines, on memory ports; mailboxes, crew and log are
-// wired as in the program, but driven by Run* here. On the other ends of the ports is a network that
-// answers ARP for everybody, spreads frames over the shards by the product's own rules, as the kernel
-// does, and knows the clients by their outer address. The same seed gives the same run.
+// The shards are the product's, with all their machines, on memory ports; mailboxes, crew and log
+// are wired as in the program, but driven by Run* here. On the other ends of the ports is a network
+// that answers ARP for everybody, spreads frames over the shards by the product's own rules, as the
+// kernel does, and knows the clients by their outer address. The same seed gives the same run.
 #pragma once
 
 #include <cstdint>
@@ -30,15 +30,16 @@
 #include "gateway/shard/shard.h"
 #include "stack/base/drop.h"
 #include "tests/support/rng.h"
+#include "tests/support/world/caller.h"
 
 namespace test {
 
 // The stage. Clients are on-link at the serving side; the internet is behind a router on the other.
-inline constexpr stack::Ip4 kServe{0xcb007101};     // 203.0.113.1/24, where clients dial in
-inline constexpr stack::Ip4 kWan{0xc6120001};       // 198.18.0.1/24, clients' address in the internet
-inline constexpr stack::Ip4 kRouter{0xc61200fe};    // 198.18.0.254
-inline constexpr stack::Ip4 kHost{0xc0000250};      // 192.0.2.80, somebody in the internet
-inline constexpr stack::Ip4 kInside{0x0a630001};    // 10.99.0.1, the gateway in PPP
+inline constexpr stack::Ip4 kServe{0xcb007101};   // 203.0.113.1/24, where clients dial in
+inline constexpr stack::Ip4 kWan{0xc6120001};     // 198.18.0.1/24, clients' address in the internet
+inline constexpr stack::Ip4 kRouter{0xc61200fe};  // 198.18.0.254
+inline constexpr stack::Ip4 kHost{0xc0000250};    // 192.0.2.80, somebody in the internet
+inline constexpr stack::Ip4 kInside{0x0a630001};  // 10.99.0.1, the gateway in PPP
 inline constexpr uint8_t kServeSide = 0, kWanSide = 1;
 
 // One interface serves and the other leads to the internet; a pool of 200 addresses; users u1 to u9
@@ -48,69 +49,11 @@ conf::Model DefaultModel();
 struct WorldOptions {
   uint8_t shards = 1;
   uint64_t seed = 1;
-  std::function<void(conf::Model&)> configure;  // changes to DefaultModel()
+  std::function<void(conf::Model&)> configure = {};  // changes to DefaultModel()
   // Of the outer wire, each way.
   int loss_percent = 0, duplicate_percent = 0;
   absl::Duration least_delay = absl::Milliseconds(5), most_delay = absl::Milliseconds(5);
   size_t port_slots = 1024;
-};
-
-class Caller;
-
-// A NAT that gives every inside endpoint a port of its own, also 500 and 4500, and lets UDP pass. The
-// callers behind it may have the same address: each has a line of his own.
-class NatBox {
- public:
-  explicit NatBox(stack::Ip4 external) : external_(external) {}
-  stack::Ip4 external() const { return external_; }
-
- private:
-  friend class World;
-  using Inside = std::pair<Caller*, stack::Endpoint>;
-  bool Outbound(Caller& from, stack::ByteSpan packet);
-  Caller* Inbound(stack::ByteSpan packet);
-
-  stack::Ip4 external_;
-  uint16_t next_port_ = 40000;
-  std::map<Inside, uint16_t> out_;
-  std::map<uint16_t, Inside> in_;
-};
-
-// A client and what became of it.
-class Caller {
- public:
-  struct Options {
-    int user = 1;  // u1 ...
-    std::string address = "203.0.113.10";
-    NatBox* nat = nullptr;
-    std::string psk = "psk", password;  // password: empty means the right one
-    std::function<void(gateway::load::ClientOptions&)> change;
-  };
-  struct Note {
-    absl::Time at;
-    gateway::load::Milestone what;
-  };
-
-  gateway::load::Client& client() { return *client_; }
-  bool is_up() const { return client_->is_up(); }
-  bool is_down() const { return client_->is_down(); }
-  bool Saw(gateway::load::Milestone what) const;
-  std::string Story() const;  // the milestones' names, with blanks between
-
-  std::vector<Note> notes;
-  std::optional<gateway::load::Up> up;      // the last one
-  std::optional<gateway::load::Down> down;
-  std::deque<stack::Bytes> received;        // inner packets
-  std::deque<stack::Bytes> sent;            // outer packets, the last 64
-  stack::DropCounters drops;
-
- private:
-  friend class World;
-  std::unique_ptr<FixedRng> rng_;
-  std::unique_ptr<gateway::load::Client> client_;
-  std::unique_ptr<gateway::load::Out> out_;
-  stack::Ip4 address_;
-  NatBox* nat_ = nullptr;
 };
 
 class World {
@@ -120,6 +63,7 @@ class World {
 
   absl::Time now() const { return now_; }
   Caller& Add(const Caller::Options& options);
+  void Remove(Caller& caller);  // one that is down
   NatBox& AddNat(const std::string& external);
 
   // ---- what happens ----
@@ -128,9 +72,10 @@ class World {
   bool LogIn(Caller& caller, absl::Duration limit = absl::Seconds(60));
   void Do(Caller& caller,
           const std::function<void(absl::Time, gateway::load::Client&, gateway::load::Out&)>& what);
-  void Send(Caller& caller, stack::ByteView packet);     // into the tunnel
+  void Send(Caller& caller, stack::ByteView packet);       // into the tunnel
   void SendOuter(Caller& caller, stack::ByteView packet);  // past the client, onto the wire
-  // What the caller's NAT, if there is one, makes of an outer packet; false if it does not let it pass.
+  // What the caller's NAT, if there is one, makes of an outer packet; false if it does not let it
+  // pass.
   bool ThroughNat(Caller& caller, stack::ByteSpan packet);
   void FromInternet(stack::ByteView packet, const gateway::io::VnetHdr& vnet = {});
   // A frame on the port of its shard, or of the one given.
@@ -139,6 +84,8 @@ class World {
   void Tell(const gateway::shard::Control& message);  // to all shards, as the control thread
   void SetLoss(int percent) { options_.loss_percent = percent; }
   void ForgetNats();  // every NAT gives every flow another port from now on
+  // Called before a packet reaches a client, who may be given others first.
+  std::function<void(Caller& to, const stack::Bytes& packet)> on_delivery;
   bool crew_is_busy = false;  // every question is refused
   bool deaf = false;          // nothing passes the outer wire
 
@@ -186,8 +133,8 @@ class World {
   void RunShards();
   bool SolveJobs();
   bool TakeFrames();
-  void TakeFrame(uint8_t interface, uint8_t shard_index, stack::ByteView frame);
-  void AnswerArp(uint8_t interface, uint8_t shard_index, stack::ByteView payload);
+  void TakeFrame(uint8_t interface, stack::ByteView frame);
+  void AnswerArp(uint8_t interface, stack::ByteView payload);
   void ToCallers(stack::ByteView packet);
   void ToInternet(stack::ByteView packet);
   void Echo(stack::ByteView packet);
