@@ -11,7 +11,10 @@ void LogIn(benchmark::State& state) {
   test::World world;
   for (auto _ : state) {
     test::Caller& caller = world.Add({});
-    if (!world.LogIn(caller)) state.SkipWithError("a login failed");
+    if (!world.LogIn(caller)) {
+      state.SkipWithError(("a login failed: " + caller.Story()).c_str());
+      break;
+    }
     state.PauseTiming();
     world.Do(caller, [](absl::Time now, gateway::load::Client& client, gateway::load::Out& out) {
       client.Close(now, out);

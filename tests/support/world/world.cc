@@ -148,7 +148,7 @@ void World::MakeShards() {
 
 Caller& World::Add(const Caller::Options& options) {
   auto caller = std::make_unique<Caller>();
-  caller->rng_ = std::make_unique<FixedRng>(options_.seed * 77 + callers_.size());
+  caller->rng_ = std::make_unique<FixedRng>(options_.seed * 77 + callers_made_++);
   caller->out_ = std::make_unique<load::Out>(pool_);
   caller->address_ = *Ip4::Parse(options.address);
   caller->nat_ = options.nat;

@@ -154,9 +154,12 @@ class World {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::multimap<absl::Time, std::function<void()>> wire_;
   std::vector<std::unique_ptr<Caller>> callers_;
+  uint64_t callers_made_ =
+      0;  // each draws other numbers, also one that takes a removed one's place
   std::vector<std::unique_ptr<NatBox>> nats_;
   std::vector<size_t> empty_routes_;
-  int steps_ = 0;  // without time moving on
+  uint64_t added_ = 0;  // callers, ever
+  int steps_ = 0;       // without time moving on
 };
 
 }  // namespace test
