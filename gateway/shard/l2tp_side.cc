@@ -58,19 +58,18 @@ void Peers::AbandonTunnel(absl::Time now, Tunnel& tunnel) {
   CarryOut(now, tunnel, *out);
 }
 
-// Makes room for a client that dials in again and again: tunnels it has left linger for their last
-// acknowledgements. False if all carry sessions.
-bool Peers::AbandonIdle(absl::Time now, Peer& peer) {
+// Makes room for a client that dials in again and again: a tunnel without a session goes first (it
+// lingers for its last acknowledgements), else the oldest, of which a client that crashed knows
+// nothing any more. It can hurt nobody but himself.
+void Peers::AbandonOldest(absl::Time now, Peer& peer) {
   for (const auto& tunnel : peer.tunnels) {  // oldest first
-    if (!tunnel->sessions.empty()) continue;
-    AbandonTunnel(now, *tunnel);
-    return true;
+    if (tunnel->sessions.empty()) return AbandonTunnel(now, *tunnel);
   }
-  return false;
+  AbandonTunnel(now, *peer.tunnels.front());
 }
 
 Tunnel* Peers::OpenTunnel(absl::Time now, Peer& peer, uint16_t port) {
-  if (peer.tunnels.size() >= kMaxTunnels && !AbandonIdle(now, peer)) return nullptr;
+  if (peer.tunnels.size() >= kMaxTunnels) AbandonOldest(now, peer);
   const uint32_t shards = tables_.settings.shards;
   for (int tries = 0; tries < 64; ++tries) {
     const uint32_t draw = tables_.rng.U32();

@@ -129,7 +129,7 @@ class Peers {
   void StartSession(absl::Time now, Tunnel& tunnel, const stack::l2tp::CallUp& call);
   void CloseTunnel(absl::Time now, Tunnel& tunnel);
   void AbandonTunnel(absl::Time now, Tunnel& tunnel);
-  bool AbandonIdle(absl::Time now, Peer& peer);
+  void AbandonOldest(absl::Time now, Peer& peer);
   void RemoveTunnel(Tunnel& tunnel);
   void Schedule(Tunnel& tunnel);
 
