@@ -251,8 +251,8 @@ TEST(Moving, AClientKeepsItsSession) {
   EXPECT_TRUE(Pings(world, caller)) << Why(world, caller);
 }
 
-// A computer that crashes and dials in anew, again and again, from the same place: nothing of what it
-// left behind stands in its way.
+// A computer that crashes and dials in anew, again and again, from the same place: nothing of what
+// it left behind stands in its way.
 TEST(Redialing, WorksWithoutAGoodbye) {
   World world({.shards = 2});
   for (int dial = 0; dial < 40; ++dial) {
