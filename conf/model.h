@@ -17,16 +17,30 @@
 
 namespace conf {
 
-// [[interface]]: a network interface of the host that adit speaks on with an address of its own.
+// How adit lives on an interface beside the host's kernel.
+enum class Presence : uint8_t {
+  kAuto,   // own with a given address or DHCP; else share what the kernel has
+  kOwn,    // a MAC and an IP address of its own, which the kernel knows nothing of
+  kShare,  // the kernel keeps its address; adit takes IKE, ESP, L2TP and the NAT ports on it
+  kAdopt,  // the kernel's address is adit's alone while it runs
+};
+
+// [[interface]]: a network interface of the host that adit speaks on.
 struct Interface {
-  std::string name;                      // as the kernel calls it, 1..15 characters
-  bool dhcp = false;                     // address = "dhcp"
-  std::optional<stack::Prefix> address;  // with its host bits; unset exactly if `dhcp`
-  std::optional<stack::Ip4> gateway;     // default route; with `dhcp` it overrides the lease's
-  std::optional<stack::Mac> mac;         // unset: derived from the interface's
+  std::string name;  // as the kernel calls it, 1..15 characters
+  Presence presence = Presence::kAuto;
+  bool dhcp = false;                     // address = "dhcp"; never with kShare and kAdopt
+  std::optional<stack::Prefix> address;  // with its host bits; unset: DHCP, or the kernel's
+  std::optional<stack::Ip4> gateway;     // default route; overrides the lease's or the kernel's
+  std::optional<stack::Mac> mac;         // kOwn; unset: derived from the interface's
   std::optional<uint16_t> mtu;           // 576..9000; unset: the interface's
   bool serve = false;                    // clients dial in here
-  bool nat = false;  // clients' traffic leaving here is translated to this interface's address
+  bool nat = false;  // clients' traffic leaving here is translated to this interface's addresses
+  // More addresses to translate to, besides the interface's own, which then is used only if there
+  // is none. At most 64; kOwn only.
+  std::vector<stack::Ip4> nat_addresses;
+  bool proxy_arp = false;     // answer ARP here for clients on line
+  bool adopt_anyway = false;  // kAdopt even if somebody is logged in over this interface
 };
 
 // [[route]]: at least one of `via` and `interface` is set.
@@ -43,21 +57,56 @@ struct Pool {
   stack::Ip4 first, last;       // both included
   stack::Ip4 gateway;           // adit's own address in PPP
   std::vector<stack::Ip4> dns;  // 0..2, in order of preference
+  // What a client that does not send everything through the tunnel learns by DHCPINFORM
+  // (RFC 2131 section 4.3.5).
+  std::vector<stack::Prefix> routes;  // at most 64
+  std::string domain;                 // "": none
 
   bool Contains(stack::Ip4 ip) const { return first <= ip && ip <= last; }
 };
 
-// [[user]]
+// What becomes of a user's second login.
+enum class Logins : uint8_t { kMany, kReplace, kRefuse };
+
+// [[user]], or a line of a chap-secrets file.
 struct User {
   std::string name;
   SecretText password;
   std::optional<stack::Ip4> address;  // always this address; unset: one of the pool
+  std::optional<std::string> pool;    // by name; unset: any, in the order of the file
+  std::optional<Logins> logins;       // unset: Auth::logins
+};
+
+// [auth]: how users are asked and found.
+struct Auth {
+  enum class Protocol : uint8_t { kMsChapV2, kChapMd5, kPap };
+
+  std::vector<Protocol> protocols = {Protocol::kMsChapV2};  // 1..3 different ones, best first
+  // Files like pppd's, whose users are added to Model::users by LoadFile. At most 16.
+  std::vector<std::string> chap_secrets;
+  Logins logins = Logins::kMany;  // with a fixed address kMany means kReplace
+};
+
+// [[psk]]: the pre-shared key of the peers that come from `remote`; the longest prefix wins.
+struct Psk {
+  stack::Prefix remote;  // no host bits
+  SecretText key;        // from the value, file or environment variable that the entry names
 };
 
 struct Ike {
-  SecretText psk;
-  bool modp1024 = true;                    // accept DH group 2, all that Android up to 11 offers
+  enum class Profile : uint8_t { kCompat, kModern };
+  enum class Echo : uint8_t { kAuto, kAlways, kNever };
+
+  SecretText psk;  // of everybody for whom no [[psk]] is given; empty: nobody else may come
+  Profile profile = Profile::kCompat;
+  // Accept DH group 2, all that Android up to 11 offers. Unset: as the profile says.
+  std::optional<bool> modp1024;
+  bool md5 = false;                        // accept HMAC-MD5 in phase 1
   absl::Duration dpd = absl::Seconds(30);  // RFC 3706 idle time before R-U-THERE; zero = off
+  bool force_encapsulation = false;        // ESP always in UDP, whatever lies between
+  // Send the client's own NAT-D back as ours, so that Windows connects to a gateway behind a NAT.
+  Echo nat_d_echo = Echo::kAuto;             // kAuto: where we are behind one
+  std::optional<stack::Ip4> public_address;  // what clients dial, where a router forwards to us
 };
 
 struct L2tp {
@@ -71,13 +120,27 @@ struct Ppp {
 };
 
 struct Nat {
-  uint16_t first_port = 1024, last_port = 65535;  // external ports, both included
-  uint32_t quota = 1024;                          // external ports a client may hold, 64..64512
+  enum class Filtering : uint8_t { kEndpointIndependent, kAddressAndPortDependent };
+
+  // External ports, both included. Not given: all of these, but on an interface of kShare the
+  // larger part that the kernel's own range (ip_local_port_range) leaves.
+  uint16_t first_port = 1024, last_port = 65535;
+  bool ports_given = false;
+  uint32_t quota = 1024;  // external ports a client may hold, 64..64512
+  Filtering filtering = Filtering::kEndpointIndependent;
 };
 
 struct Esp {
   uint32_t replay_window = 1024;              // packets, a power of two 64..4096
   absl::Duration linger = absl::Seconds(31);  // how long a deleted inbound SA still receives
+};
+
+// [limits]: what strangers and clients may use up together. Tables are bounded by these.
+struct Limits {
+  uint32_t sessions = 10000;           // on line at a time, 1..1000000
+  uint32_t half_open = 4096;           // logins before authentication, all together, 16..1000000
+  uint32_t half_open_per_prefix = 64;  // of these, of one /24; every success gives room, 1..1000000
+  uint32_t flows = 1048576;            // NAT flows, all together, 1024..16777216
 };
 
 struct Log {
@@ -92,11 +155,14 @@ struct Model {
   std::vector<Route> routes;
   std::vector<Pool> pools;
   std::vector<User> users;
+  Auth auth;
+  std::vector<Psk> psks;
   Ike ike;
   L2tp l2tp;
   Ppp ppp;
   Nat nat;
   Esp esp;
+  Limits limits;
   Log log;
 };
 
