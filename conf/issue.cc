@@ -1,12 +1,13 @@
 #include "conf/issue.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 
 namespace conf {
 
 std::string Issue::Text(std::string_view file) const {
-  std::string text(file);
+  std::string text(place.file.empty() ? file : place.file);
   if (place.line != 0) {
     text += ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
   } else if (!key.empty()) {
@@ -31,8 +32,14 @@ std::string TextOf(const Issues& issues, std::string_view file) {
 
 void SortByPlace(Issues& issues) {
   std::ranges::stable_sort(issues, [](const Issue& a, const Issue& b) {
-    return std::tie(a.place.line, a.place.column) < std::tie(b.place.line, b.place.column);
+    return std::tie(a.place.file, a.place.line, a.place.column) <
+           std::tie(b.place.file, b.place.line, b.place.column);
   });
+}
+
+void Append(Issues& issues, Issues&& more) {
+  issues.insert(issues.end(), std::make_move_iterator(more.begin()),
+                std::make_move_iterator(more.end()));
 }
 
 namespace {

@@ -1,44 +1,22 @@
-#include <fstream>
 #include <string>
+#include <vector>
 
 #include "conf/load.h"
 #include "conf/parse.h"
-#include "conf/validate.h"
+#include "conf/spelling.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/conf/sample.h"
 
 namespace conf {
 namespace {
 
 using stack::Ip4;
 using stack::Prefix;
+using test::kGood;
+using test::Replaced;
+using test::Report;
 using testing::HasSubstr;
-
-// The least that is complete. Tests add to it or break it.
-const std::string kGood = R"([[interface]]
-name = "eth0"
-address = "203.0.113.1/24"
-gateway = "203.0.113.254"
-serve = true
-nat = true
-[[pool]]
-range = "10.99.0.10-10.99.0.250"
-gateway = "10.99.0.1"
-[[user]]
-name = "alice"
-password = "wonderland"
-[ike]
-psk = "a long enough one"
-)";
-
-std::string Report(const std::string& text) { return Load(text, "f").Text(); }
-
-std::string Replaced(const std::string& from, const std::string& to) {
-  std::string text = kGood;
-  const size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
 
 // ---- What is right ----
 
@@ -57,7 +35,7 @@ TEST(Conf, LeastConfigurationHasTheDefaults) {
   EXPECT_EQ(m.pools[0].last.Text(), "10.99.0.250");
   EXPECT_EQ(m.users[0].password.Reveal(), "wonderland");
   EXPECT_EQ(m.ike.psk.Reveal(), "a long enough one");
-  EXPECT_TRUE(m.ike.modp1024);
+  EXPECT_FALSE(m.ike.modp1024);
   EXPECT_EQ(m.ike.dpd, absl::Seconds(30));
   EXPECT_EQ(m.l2tp.hello, absl::Seconds(60));
   EXPECT_EQ(m.ppp.mru, 1400);
@@ -86,7 +64,19 @@ TEST(Conf, ExampleIsValidAndShowsTheDefaults) {
   EXPECT_EQ(m.pools[0].dns.size(), 2u);
   EXPECT_EQ(m.users[0].address, Ip4::Parse("10.99.0.20"));
   EXPECT_EQ(m.shards, defaults.shards);
+  EXPECT_EQ(m.interfaces[0].presence, Interface().presence);
+  EXPECT_EQ(m.auth.protocols, defaults.auth.protocols);
+  EXPECT_EQ(m.auth.logins, defaults.auth.logins);
+  EXPECT_EQ(m.ike.profile, defaults.ike.profile);
   EXPECT_EQ(m.ike.modp1024, defaults.ike.modp1024);
+  EXPECT_EQ(m.ike.md5, defaults.ike.md5);
+  EXPECT_EQ(m.ike.force_encapsulation, defaults.ike.force_encapsulation);
+  EXPECT_EQ(m.ike.nat_d_echo, defaults.ike.nat_d_echo);
+  EXPECT_EQ(m.limits.sessions, defaults.limits.sessions);
+  EXPECT_EQ(m.limits.half_open, defaults.limits.half_open);
+  EXPECT_EQ(m.limits.half_open_per_prefix, defaults.limits.half_open_per_prefix);
+  EXPECT_EQ(m.limits.flows, defaults.limits.flows);
+  EXPECT_EQ(m.nat.filtering, defaults.nat.filtering);
   EXPECT_EQ(m.ike.dpd, defaults.ike.dpd);
   EXPECT_EQ(m.l2tp.hello, defaults.l2tp.hello);
   EXPECT_EQ(m.l2tp.host_name, defaults.l2tp.host_name);
@@ -257,21 +247,28 @@ TEST(Conf, SyntaxErrorIsTheOnlyIssueAndHasItsPlace) {
   EXPECT_EQ(Report(std::string((1 << 20) + 1, ' ')), "f: larger than 1 MiB\n");
 }
 
+TEST(Conf, NestingIsBounded) {
+  std::string dotted = "\na";
+  for (int i = 0; i < 100000; ++i) dotted += ".a";
+  EXPECT_EQ(Report(dotted + " = 1\n"), "f:2:1: more than 512 dots on a line\n");
+  EXPECT_EQ(Report(kGood + "[" + dotted.substr(1, 1001) + "]\n"), "f:15:2: a: unknown key\n");
+}
+
 TEST(Conf, EmptyFileSaysWhatIsNeeded) {
   EXPECT_EQ(
       Report(""),
       "f:1:1: interface: none is given: adit has nowhere to listen\n"
+      "f:1:1: warning: interface: no interface has nat = true and there is no [[route]]: clients "
+      "reach only what knows the way back to them\n"
       "f:1:1: pool: none is given: clients have no addresses\n"
       "f:1:1: warning: user: none is given: nobody can log in\n"
-      "f:1:1: ike.psk: is missing: clients cannot authenticate\n"
-      "f:1:1: warning: interface: no interface has nat = true and there is no [[route]]: clients "
-      "reach only what knows the way back to them\n");
+      "f:1:1: ike.psk: is missing: clients cannot authenticate\n");
 }
 
 TEST(Conf, FileThatIsNotThere) {
   const Loaded loaded = LoadFile("/nonexistent/adit.toml");
   EXPECT_FALSE(loaded.ok());
-  EXPECT_EQ(loaded.Text(), "/nonexistent/adit.toml: cannot be read\n");
+  EXPECT_EQ(loaded.Text(), "/nonexistent/adit.toml: cannot be read: No such file or directory\n");
   EXPECT_FALSE(LoadFile("/").ok());
 }
 
@@ -311,7 +308,7 @@ TEST(Conf, CrossFieldErrors) {
        "f:11:1: route[1].prefix: 10.0.0.0/8 has a route already\n"},
       {"10.99.0.10-10.99.0.250", "203.0.113.250-203.0.114.5",
        "f:8:1: pool[0].range: 203.0.113.250-203.0.114.5 overlaps 203.0.113.1/24 of interface "
-       "\"eth0\"\n"},
+       "\"eth0\", which has no proxy_arp\n"},
       {"10.99.0.10-10.99.0.250", "10.99.0.1-10.99.0.1",
        "f:8:1: pool[0].range: holds nothing but the pool's gateway\n"},
       {"[[user]]",
@@ -327,7 +324,8 @@ TEST(Conf, CrossFieldErrors) {
        "f:13:1: user[0].address: 10.99.0.1 is the pool's gateway\n"
        "f:13:1: warning: user[0].address: 10.99.0.1 is in no pool\n"},
       {"[ike]", "address = \"203.0.113.7\"\n[ike]",
-       "f:13:1: user[0].address: 203.0.113.7 is in the network of interface \"eth0\"\n"},
+       "f:13:1: user[0].address: 203.0.113.7 is in the network of interface \"eth0\", which has no "
+       "proxy_arp\n"},
       {"[ike]",
        "address = \"10.99.0.11\"\n[[user]]\nname = \"b\"\npassword = \"x\"\n"
        "address = \"10.99.0.11\"\n[ike]",

@@ -29,7 +29,7 @@ set(may_tests "(stack|crypto|nat|conf|gateway|tests)/")
 # A foreign header (pattern) and the files (pattern) that may include it.
 set(doors
   "botan/"                       "crypto/prim/"
-  "toml\\+\\+|toml\\.hpp"        "conf/parse\\.cc$"
+  "toml\\+\\+|toml\\.hpp"        "conf/toml\\.cc$"
   "spdlog/"                      "gateway/io/log\\.cc$"
   "CLI/"                         "gateway/[a-z_/]+\\.cc$"
   "tins/"                        "tests/"
