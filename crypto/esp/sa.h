@@ -12,12 +12,9 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "crypto/esp/replay.h"
-#include "crypto/prim/cipher.h"
-#include "crypto/prim/hash.h"
-#include "crypto/prim/mac.h"
-#include "crypto/prim/secret.h"
+#include "crypto/esp/suite.h"
+#include "crypto/esp/transform.h"
 #include "stack/base/rng.h"
 
 namespace crypto::esp {
@@ -37,54 +34,10 @@ struct Spi {
 
 // SPIs 0 to 255 are reserved (RFC 4303 section 2.1).
 inline constexpr uint32_t kMinSpi = 256;
+// No number comes after this one (RFC 4303 section 3.3.3): an SA without extended numbers ends.
+inline constexpr uint32_t kLastSequence = std::numeric_limits<uint32_t>::max();
 
-inline constexpr size_t kHeaderSize = 8;   // SPI and sequence number
-inline constexpr size_t kTrailerSize = 2;  // pad length and next header
-
-// A pair of transforms. HMAC keys are as long as the hash (RFC 2404, RFC 4868).
-struct Suite {
-  CipherId cipher = CipherId::kAesCbc;
-  size_t key_octets = 32;  // of the encryption key
-  HashId auth = HashId::kSha1;
-
-  friend bool operator==(const Suite&, const Suite&) = default;
-};
-
-constexpr size_t AuthKeySize(const Suite& suite) { return HashSize(suite.auth); }
-
-// Octets of the ICV: 96 bits for SHA-1 (RFC 2404), half the hash for SHA-2 (RFC 4868).
-constexpr size_t IcvSize(const Suite& suite) {
-  return suite.auth == HashId::kSha1 ? 12 : HashSize(suite.auth) / 2;
-}
-
-// Octets of the explicit IV: one block.
-constexpr size_t IvSize(const Suite& suite) { return BlockSize(suite.cipher); }
-
-// Octets of the ESP packet, header to ICV, that `payload` octets become; and the most payload that
-// fits into an ESP packet of `sealed` octets (0 if none does).
-constexpr size_t SealedSize(const Suite& suite, size_t payload) {
-  const size_t block = BlockSize(suite.cipher);
-  const size_t padded = (payload + kTrailerSize + block - 1) / block * block;
-  return kHeaderSize + block + padded + IcvSize(suite);
-}
-constexpr size_t MaxPayload(const Suite& suite, size_t sealed) {
-  const size_t block = BlockSize(suite.cipher);
-  const size_t around = kHeaderSize + block + IcvSize(suite);
-  return sealed < around + block ? 0 : (sealed - around) / block * block - kTrailerSize;
-}
-
-struct Keys {
-  Secret encryption;      // Suite::key_octets
-  Secret authentication;  // AuthKeySize()
-};
-
-// Where an SA ends for good; the softer limit at which it is renewed is IKE's business. Octets are
-// watched here (kSaExpired); time is watched by the shard, which removes the SA.
-struct Lifetime {
-  absl::Time created = absl::InfinitePast();
-  absl::Time hard_end = absl::InfiniteFuture();
-  uint64_t hard_octets = std::numeric_limits<uint64_t>::max();  // of payload
-};
+inline constexpr uint64_t kNoLimit = std::numeric_limits<uint64_t>::max();
 
 struct Counters {
   uint64_t packets = 0;
@@ -96,21 +49,30 @@ struct SaParameters {
   Spi spi;
   Suite suite;
   Keys keys;
-  Lifetime lifetime;
+  uint64_t hard_octets = kNoLimit;              // of payload
   uint32_t peer = 0;                            // the shard's index of the subscriber it belongs to
   size_t replay_window = kDefaultReplayWindow;  // inbound only
 };
+
+// An SA comes to its end when it has carried hard_octets, or when its sequence numbers are used up:
+// has_ended() says so from then on, and whatever still wants to pass is refused, with kSaExpired or
+// kSequenceExhausted. So the owner need not watch it: the first refusal is the time to look, to
+// send DELETE and to remove the pair. The end by time is the owner's own: an SA that is removed
+// carries nothing. The softer limits at which an SA is renewed are the initiator's business.
 
 // From the peer to us.
 struct InboundSa {
   Spi spi;
   Suite suite;
   uint32_t peer;
-  Lifetime lifetime;
+  uint64_t hard_octets;
   Counters counters;
   ReplayWindow replay;
-  CbcCipher cipher;
-  Hmac hmac;
+  InboundTransform transform;
+
+  bool has_ended() const {
+    return counters.octets >= hard_octets || replay.highest() == kLastSequence;
+  }
 };
 
 // From us to the peer.
@@ -118,13 +80,12 @@ struct OutboundSa {
   Spi spi;
   Suite suite;
   uint32_t peer;
-  Lifetime lifetime;
+  uint64_t hard_octets;
   Counters counters;
   uint32_t sequence;  // of the last packet sent; the first one has 1 (RFC 4303 section 2.2)
-  CbcCipher cipher;
-  Hmac hmac;
-  CbcCipher iv_cipher;  // keyed with random octets of its own: seal.h tells why
-  uint64_t iv_counter;
+  OutboundTransform transform;
+
+  bool has_ended() const { return counters.octets >= hard_octets || sequence == kLastSequence; }
 };
 
 // InvalidArgument if a key has not the size that the suite wants, the suite has no such key size or

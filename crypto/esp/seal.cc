@@ -1,21 +1,9 @@
 #include "crypto/esp/seal.h"
 
-#include <algorithm>
-#include <array>
-#include <limits>
-
 namespace crypto::esp {
 namespace {
 
 using stack::Drop;
-
-constexpr std::array<std::byte, kMaxBlockSize> kZeroIv{};
-
-// Padding up to whole blocks, pad length and next header.
-size_t PaddingSize(const Suite& suite, size_t payload) {
-  const size_t block = BlockSize(suite.cipher);
-  return (block - (payload + kTrailerSize) % block) % block;
-}
 
 // RFC 4303 section 2.4: 1, 2, 3, ...
 void WriteTrailer(ByteSpan trailer, size_t padding, uint8_t next_header) {
@@ -24,43 +12,26 @@ void WriteTrailer(ByteSpan trailer, size_t padding, uint8_t next_header) {
   trailer[padding + 1] = static_cast<std::byte>(next_header);
 }
 
-// One AES block of the counter; shorter IVs take its beginning.
-bool WriteIv(OutboundSa& sa, ByteSpan iv) {
-  std::array<std::byte, kMaxBlockSize> block{};
-  stack::Store64(block.data(), sa.iv_counter++);
-  if (!sa.iv_cipher.Process(kZeroIv, block)) return false;
-  std::copy_n(block.begin(), iv.size(), iv.begin());
-  return true;
-}
-
 Drop SealOne(const SealJob& job) {
   OutboundSa& sa = *job.sa;
   stack::PacketBuf& buf = *job.buf;
   const size_t payload = buf.size();
-  const size_t iv_size = IvSize(sa.suite), icv_size = IcvSize(sa.suite);
   const size_t padding = PaddingSize(sa.suite, payload);
   // 1. The SA may still send: a sequence number never comes twice (RFC 4303 section 3.3.3).
-  if (sa.sequence == std::numeric_limits<uint32_t>::max()) return Drop::kSequenceExhausted;
-  if (sa.counters.octets >= sa.lifetime.hard_octets) return Drop::kSaExpired;
+  if (sa.sequence == kLastSequence) return Drop::kSequenceExhausted;
+  if (sa.has_ended()) return Drop::kSaExpired;
   // 2. There is room for all that comes around the payload.
-  const size_t before = kHeaderSize + iv_size;
-  const size_t behind = padding + kTrailerSize + icv_size;
+  const size_t before = kHeaderSize + IvSize(sa.suite);
+  const size_t behind = padding + kTrailerSize + IcvSize(sa.suite);
   if (buf.headroom() < before || buf.tailroom() < behind) return Drop::kTooBig;
   // 3. Padding and trailer behind, the space for the ICV behind those.
-  const ByteSpan trailer = buf.Append(behind);
-  WriteTrailer(trailer, padding, job.next_header);
-  // 4. SPI, sequence number and IV in front.
+  WriteTrailer(buf.Append(behind), padding, job.next_header);
+  // 4. SPI and sequence number in front, the space for the IV between.
   const ByteSpan header = buf.Push(before);
   stack::Store32(header.data(), sa.spi.value);
   stack::Store32(header.data() + 4, ++sa.sequence);
-  const ByteSpan iv = header.subspan(kHeaderSize);
-  // 5. Encrypt in place, then authenticate what the wire will carry.
-  const ByteSpan authenticated = buf.bytes().first(buf.size() - icv_size);
-  if (!WriteIv(sa, iv) || !sa.cipher.Process(iv, authenticated.subspan(before))) {
-    return Drop::kTruncated;
-  }
-  sa.hmac.Update(authenticated);
-  sa.hmac.Final(buf.bytes().last(icv_size));
+  // 5. Choose the IV, encrypt in place, authenticate what the wire will carry.
+  if (!sa.transform.Seal(CutUp(sa.suite, buf.bytes()))) return Drop::kTruncated;
   // 6. Count.
   ++sa.counters.packets;
   sa.counters.octets += payload;

@@ -1,10 +1,5 @@
 // Sealing ESP: from a payload to the packet on the wire, in place (RFC 4303 section 3.3).
 // In the packet's way after the inner UDP header was pushed, before the outer UDP or IP header.
-//
-// CBC wants IVs that nobody can foretell (NIST SP 800-38A appendix C; RFC 3602 section 3). They are
-// a counter encrypted by AES under a random key that the SA keeps to itself: as unpredictable as
-// AES is good, never twice the same in an SA, and a hundred times cheaper than a visit to the
-// generator.
 #pragma once
 
 #include <cstdint>

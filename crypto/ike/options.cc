@@ -5,6 +5,14 @@
 
 namespace crypto::ike {
 
+EspPolicy EspPolicy::Modern() {
+  EspPolicy policy;
+  std::erase(policy.ciphers, EspCipherChoice{EspCipher::kTripleDes, 0});
+  std::erase(policy.auths, EspAuth::kHmacSha1);
+  std::erase(policy.pfs_groups, Group::kModp1024);
+  return policy;
+}
+
 void PskStore::Add(stack::Prefix remotes, Secret psk) {
   const auto same = [&](const Entry& e) {
     return e.remotes.length == remotes.length && e.remotes.network() == remotes.network();

@@ -53,16 +53,30 @@ struct PhaseOnePolicy {
   void AllowModp1024() { groups.push_back(Group::kModp1024); }
 };
 
-// The best cipher wins, then the best authentication, then the one offered first.
+// The best cipher wins, then the best authentication, then the one offered first. What is not
+// listed is refused. The lists as they stand here are those of Compat().
 struct EspPolicy {
-  std::vector<EspCipherChoice> ciphers = {
-      {EspCipher::kAesCbc, 256}, {EspCipher::kAesCbc, 192}, {EspCipher::kAesCbc, 128}};
-  // SHA1 before SHA2-256: some Android kernels cut the ICV of the latter to 96 bits (which RFC 4868
-  // section 2.6 warns of), and nothing in IKE tells which.
-  std::vector<EspAuth> auths = {EspAuth::kHmacSha1, EspAuth::kHmacSha2_256};
-  // A weak group adds to the phase-1 keys and takes nothing away, so MODP-1024 (RouterOS) is
-  // welcome.
-  std::vector<Group> pfs_groups = {Group::kModp2048, Group::kModp1536, Group::kModp1024};
+  // AES-GCM first: one pass over the packet instead of two, no ICV that anybody could cut short,
+  // and who offers it (ChromeOS does, as its first) means it. 3DES last: it costs twenty times as
+  // much, but is all that some old clients have.
+  std::vector<EspCipherChoice> ciphers = {{EspCipher::kAesGcm16, 256}, {EspCipher::kAesGcm16, 192},
+                                          {EspCipher::kAesGcm16, 128}, {EspCipher::kAesCbc, 256},
+                                          {EspCipher::kAesCbc, 192},   {EspCipher::kAesCbc, 128},
+                                          {EspCipher::kTripleDes, 0}};
+  // Of ciphers that need one. SHA1 before SHA2-256: some Android kernels cut the ICV of the latter
+  // to 96 bits (which RFC 4868 section 2.6 warns of), and nothing in IKE tells which.
+  std::vector<EspAuth> auths = {EspAuth::kHmacSha1, EspAuth::kHmacSha2_256, EspAuth::kHmacSha2_384,
+                                EspAuth::kHmacSha2_512};
+  // All that can be computed. A weak group adds to the phase-1 keys and takes nothing away, so
+  // MODP-1024 (RouterOS) is welcome.
+  std::vector<Group> pfs_groups = {Group::kModp2048, Group::kEcp256,   Group::kEcp384,
+                                   Group::kModp3072, Group::kModp4096, Group::kModp1536,
+                                   Group::kModp1024};
+
+  // All that clients in the field have and that is not broken.
+  static EspPolicy Compat() { return {}; }
+  // The same without 3DES, SHA1 and MODP-1024.
+  static EspPolicy Modern();
 };
 
 struct Options {

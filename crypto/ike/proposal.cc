@@ -89,7 +89,8 @@ bool GroupFits(const EspSuite& suite, const EspPolicy& policy, const EspTerms& t
 
 std::optional<Rank> RankOf(const EspSuite& suite, const EspPolicy& policy, const EspTerms& terms) {
   const auto cipher = IndexIn(policy.ciphers, EspCipherChoice{suite.cipher, suite.key_bits});
-  const auto auth = IndexIn(policy.auths, suite.auth);
+  const auto auth =
+      IsAuthenticating(suite.cipher) ? std::optional<size_t>(0) : IndexIn(policy.auths, suite.auth);
   if (!cipher || !auth || !KeySizesOf(suite) || !GroupFits(suite, policy, terms)) {
     return std::nullopt;
   }
@@ -185,7 +186,9 @@ Bytes AttributesOf(const PhaseOneSuite& suite) {
 Bytes AttributesOf(const EspSuite& suite) {
   Bytes out;
   if (suite.key_bits != 0) Append(out, EspAttribute::kKeyLength, suite.key_bits);
-  Append(out, EspAttribute::kAuth, static_cast<uint32_t>(suite.auth));
+  if (suite.auth != EspAuth::kNone) {
+    Append(out, EspAttribute::kAuth, static_cast<uint32_t>(suite.auth));
+  }
   Append(out, EspAttribute::kEncapsulationMode, static_cast<uint32_t>(suite.mode));
   if (suite.pfs_group) Append(out, EspAttribute::kGroup, static_cast<uint32_t>(*suite.pfs_group));
   AppendLifetime(out, suite.lifetime, static_cast<uint16_t>(EspAttribute::kLifeType),
@@ -323,7 +326,8 @@ std::vector<PhaseOneSuite> ListAcceptable(const PhaseOnePolicy& policy) {
 std::vector<EspSuite> ListAcceptable(const EspPolicy& policy) {
   std::vector<EspSuite> list;
   for (const EspCipherChoice& cipher : policy.ciphers) {
-    for (const EspAuth auth : policy.auths) {
+    const std::vector<EspAuth> none = {EspAuth::kNone};
+    for (const EspAuth auth : IsAuthenticating(cipher.cipher) ? none : policy.auths) {
       if (list.size() == kMaxListed) return list;
       list.push_back({cipher.cipher, cipher.key_bits, auth, EncapsulationMode::kTransport, {}, {}});
     }

@@ -41,6 +41,9 @@ struct EspCipherRow {
   EspCipher number;
   std::string_view name;
   std::optional<CipherId> prim;
+  // Of one that authenticates as well: what it takes from KEYMAT behind its key, without which the
+  // Key Length attribute is counted (RFC 4106 sections 8.1 and 8.4).
+  size_t salt_octets = 0;
 };
 constexpr EspCipherRow kEspCiphers[] = {
     {EspCipher::kDes, "DES", std::nullopt},
@@ -48,7 +51,7 @@ constexpr EspCipherRow kEspCiphers[] = {
     {EspCipher::kNull, "NULL", std::nullopt},
     {EspCipher::kAesCbc, "AES-CBC", CipherId::kAesCbc},
     {EspCipher::kAesCtr, "AES-CTR", std::nullopt},
-    {EspCipher::kAesGcm16, "AES-GCM-16", std::nullopt},
+    {EspCipher::kAesGcm16, "AES-GCM-16", CipherId::kAesGcm, 4},
 };
 
 struct EspAuthRow {
@@ -243,7 +246,9 @@ std::string Text(const PhaseOneSuite& suite) {
 std::string Text(const EspSuite& suite) {
   std::string text = NameOrNumber(suite.cipher);
   if (suite.key_bits != 0) text += "-" + std::to_string(suite.key_bits);
-  text += "/" + NameOrNumber(suite.auth) + "/" + NameOrNumber(suite.mode);
+  const bool says_all = IsAuthenticating(suite.cipher) && suite.auth == EspAuth::kNone;
+  if (!says_all) text += "/" + NameOrNumber(suite.auth);
+  text += "/" + NameOrNumber(suite.mode);
   if (suite.pfs_group) text += "/" + NameOrNumber(*suite.pfs_group);
   return text;
 }
@@ -261,15 +266,20 @@ std::optional<CipherShape> PrimOf(IkeCipher cipher, uint16_t key_bits) {
   return CipherShape{*row->prim, *octets};
 }
 
+bool IsAuthenticating(EspCipher cipher) {
+  const EspCipherRow* row = Find(kEspCiphers, cipher);
+  return row != nullptr && row->salt_octets != 0;
+}
+
 std::optional<EspKeySizes> KeySizesOf(const EspSuite& suite) {
   const EspCipherRow* cipher = Find(kEspCiphers, suite.cipher);
   const EspAuthRow* auth = Find(kEspAuths, suite.auth);
-  if (cipher == nullptr || !cipher->prim || auth == nullptr || auth->key_octets == 0) {
-    return std::nullopt;
-  }
+  if (cipher == nullptr || !cipher->prim || auth == nullptr) return std::nullopt;
+  const bool needs_auth = !IsAuthenticating(suite.cipher);
+  if (needs_auth ? auth->key_octets == 0 : suite.auth != EspAuth::kNone) return std::nullopt;
   const std::optional<size_t> octets = KeyOctets(*cipher->prim, suite.key_bits);
   if (!octets) return std::nullopt;
-  return EspKeySizes{*octets, auth->key_octets};
+  return EspKeySizes{*octets + cipher->salt_octets, auth->key_octets};
 }
 
 bool IsSupportedGroup(Group group) { return PublicValueSize(group) != 0; }

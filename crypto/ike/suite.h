@@ -185,7 +185,8 @@ std::string_view NameOf(Group group);
 std::string_view NameOf(NotifyType type);
 // "AES-CBC-256/SHA2-256/MODP-2048/PSK"; unknown parts with their number.
 std::string Text(const PhaseOneSuite& suite);
-// "AES-CBC-256/HMAC-SHA1/UDP-Transport", with "/MODP-2048" behind when PFS is asked.
+// "AES-CBC-256/HMAC-SHA1/UDP-Transport", "AES-GCM-16-256/UDP-Transport"; with "/MODP-2048" behind
+// when PFS is asked.
 std::string Text(const EspSuite& suite);
 
 // The tables of what can be computed here; nullopt for a number that is only known by name.
@@ -196,7 +197,10 @@ struct CipherShape {
 };
 // `key_bits` must be 0 exactly for ciphers with one key size.
 std::optional<CipherShape> PrimOf(IkeCipher cipher, uint16_t key_bits);
-// Octets of key material an SA of this suite takes from KEYMAT: first cipher, then authentication.
+// Whether the cipher proves who sent a packet, too, and goes without authentication algorithm.
+bool IsAuthenticating(EspCipher cipher);
+// Octets of key material an SA of this suite takes from KEYMAT: first cipher (with its salt), then
+// authentication.
 struct EspKeySizes {
   size_t cipher, auth;
 };

@@ -68,6 +68,7 @@ CbcCipher& CbcCipher::operator=(CbcCipher&&) noexcept = default;
 CbcCipher::~CbcCipher() = default;
 
 absl::StatusOr<CbcCipher> CbcCipher::Create(CipherId id, Direction direction, ByteView key) {
+  if (id == CipherId::kAesGcm) return absl::InvalidArgumentError("not a cipher of CBC");
   if (!IsKeySize(id, key.size())) return absl::InvalidArgumentError("no such key size");
   auto cipher = Botan::BlockCipher::create(NameOf(id, key.size()));
   if (cipher == nullptr) return absl::UnimplementedError("cipher not in the library");

@@ -14,14 +14,15 @@ namespace crypto {
 enum class CipherId : uint8_t {
   kAesCbc,        // key of 16, 24 or 32 octets, blocks of 16
   kTripleDesCbc,  // key of 24 octets, blocks of 8
+  kAesGcm,        // keys and blocks as AES; no CBC: gcm.h
 };
 
 enum class Direction : uint8_t { kEncrypt, kDecrypt };
 
 inline constexpr size_t kMaxBlockSize = 16;
 
-// Octets of a block, which is also the size of the IV.
-constexpr size_t BlockSize(CipherId id) { return id == CipherId::kAesCbc ? 16 : 8; }
+// Octets of a block, which is also the size of CBC's IV.
+constexpr size_t BlockSize(CipherId id) { return id == CipherId::kTripleDesCbc ? 8 : 16; }
 
 // Whether `octets` is a key size the cipher knows.
 constexpr bool IsKeySize(CipherId id, size_t octets) {
@@ -32,7 +33,8 @@ constexpr bool IsKeySize(CipherId id, size_t octets) {
 // One key in one direction; used for any number of messages by one thread at a time.
 class CbcCipher {
  public:
-  // InvalidArgument if the key has a size the cipher does not know.
+  // InvalidArgument if the key has a size the cipher does not know, or the cipher is not one of
+  // CBC.
   static absl::StatusOr<CbcCipher> Create(CipherId id, Direction direction, ByteView key);
   CbcCipher(CbcCipher&&) noexcept;
   CbcCipher& operator=(CbcCipher&&) noexcept;

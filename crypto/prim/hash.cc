@@ -3,7 +3,6 @@
 #include <botan/hash.h>
 
 namespace crypto {
-namespace {
 
 const char* NameOf(HashId id) {
   switch (id) {
@@ -22,6 +21,8 @@ const char* NameOf(HashId id) {
   }
   return "";
 }
+
+namespace {
 
 void HashInto(HashId id, std::initializer_list<ByteView> parts, ByteSpan out) {
   const auto hash = Botan::HashFunction::create_or_throw(NameOf(id));

@@ -22,8 +22,12 @@ enum class HashId : uint8_t {
   kSha512,
   kMd4,  // the NT password hash asks for it; nothing else may
 };
+inline constexpr size_t kHashCount = 6;
 
 inline constexpr size_t kMaxHashSize = 64;
+
+// "MD5", "SHA-1", "SHA-256", ...
+const char* NameOf(HashId id);
 
 // Octets of the hash's output.
 constexpr size_t HashSize(HashId id) {

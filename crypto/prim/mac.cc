@@ -1,31 +1,15 @@
 #include "crypto/prim/mac.h"
 
+#include <botan/hash.h>
 #include <botan/mac.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <memory>
+#include <string>
 
 namespace crypto {
 namespace {
-
-const char* NameOf(HashId id) {
-  switch (id) {
-    case HashId::kMd5:
-      return "HMAC(MD5)";
-    case HashId::kSha1:
-      return "HMAC(SHA-1)";
-    case HashId::kSha256:
-      return "HMAC(SHA-256)";
-    case HashId::kSha384:
-      return "HMAC(SHA-384)";
-    case HashId::kSha512:
-      return "HMAC(SHA-512)";
-    case HashId::kMd4:
-      return "HMAC(MD4)";
-  }
-  return "";
-}
 
 // The library refuses keys beyond 4096 octets; RFC 2104 hashes everything beyond a block.
 constexpr size_t kLongKey = 128;  // the longest block, of SHA-512
@@ -37,7 +21,8 @@ struct Hmac::Impl {
 };
 
 Hmac::Hmac(HashId id, ByteView key)
-    : impl_(new Impl{Botan::MessageAuthenticationCode::create_or_throw(NameOf(id))}),
+    : impl_(new Impl{Botan::MessageAuthenticationCode::create_or_throw(std::string("HMAC(") +
+                                                                       NameOf(id) + ")")}),
       size_(HashSize(id)) {
   if (key.size() > kLongKey) {
     const Secret hashed = HashSecret(id, {key});
@@ -68,6 +53,58 @@ bool Hmac::Verify(ByteView tag) {
   impl_->mac->final(stack::AsU8(ByteSpan(whole)));
   if (tag.empty() || tag.size() > size_) return false;
   return ConstantTimeEqual(tag, ByteView(whole).first(tag.size()));
+}
+
+// ---- Many keys, one hash ----------------------------------------------------------------------
+
+namespace {
+
+// A hash object weighs ten times its key, and is back in its first state after every message: so a
+// thread has one of each kind. No message is ever left half-way in it.
+Botan::HashFunction& HashOfThread(HashId id) {
+  thread_local std::array<std::unique_ptr<Botan::HashFunction>, kHashCount> hashes;
+  std::unique_ptr<Botan::HashFunction>& hash = hashes[static_cast<size_t>(id)];
+  if (hash == nullptr) hash = Botan::HashFunction::create_or_throw(NameOf(id));
+  return *hash;
+}
+
+// RFC 2104: H(K xor opad, H(K xor ipad, message)).
+std::array<std::byte, kMaxHashSize> Compute(HashId id, ByteView pads, ByteView message) {
+  Botan::HashFunction& hash = HashOfThread(id);
+  const size_t block = pads.size() / 2;
+  std::array<std::byte, kMaxHashSize> digest;
+  uint8_t* const octets = stack::AsU8(ByteSpan(digest));
+  hash.update(stack::AsU8(pads), block);
+  hash.update(stack::AsU8(message), message.size());
+  hash.final(octets);
+  hash.update(stack::AsU8(pads) + block, block);
+  hash.update(octets, HashSize(id));
+  hash.final(octets);
+  return digest;
+}
+
+}  // namespace
+
+HmacKey::HmacKey(HashId id, ByteView key) : id_(id), pads_(2 * HashOfThread(id).hash_block_size()) {
+  const size_t block = pads_.size() / 2;
+  const Secret hashed = key.size() > block ? HashSecret(id, {key}) : Secret();
+  const ByteView ready = key.size() > block ? hashed.view() : key;
+  const ByteSpan pads = pads_.span();
+  std::copy(ready.begin(), ready.end(), pads.begin());
+  std::copy(ready.begin(), ready.end(), pads.begin() + static_cast<ptrdiff_t>(block));
+  for (std::byte& octet : pads.first(block)) octet ^= std::byte{0x36};
+  for (std::byte& octet : pads.subspan(block)) octet ^= std::byte{0x5c};
+}
+
+void HmacKey::Sign(ByteView message, ByteSpan tag) const {
+  const auto digest = Compute(id_, pads_.view(), message);
+  std::copy_n(digest.begin(), std::min(tag.size(), HashSize(id_)), tag.begin());
+}
+
+bool HmacKey::Verify(ByteView message, ByteView tag) const {
+  if (tag.empty() || tag.size() > HashSize(id_)) return false;
+  const auto digest = Compute(id_, pads_.view(), message);
+  return ConstantTimeEqual(tag, ByteView(digest).first(tag.size()));
 }
 
 Secret HmacOf(HashId id, ByteView key, std::initializer_list<ByteView> parts) {

@@ -36,6 +36,26 @@ class Hmac {
   size_t size_;
 };
 
+// The same for keys that are many and messages that lie whole: an ESP SA's. Holds nothing but the
+// key, made ready; the hash that works with it is one a thread, so that ten thousand SAs cost
+// little memory. To be used on the thread that made it, or Sign and Verify allocate on their first
+// call.
+class HmacKey {
+ public:
+  // Any key length, as above.
+  HmacKey(HashId id, ByteView key);
+
+  // Writes the leftmost tag.size() octets, at most HashSize(id), of the HMAC of `message`, which
+  // may not overlap `tag`.
+  void Sign(ByteView message, ByteSpan tag) const;
+  // Whether `tag`, 1 to HashSize(id) octets, is the leftmost part of it; in constant time.
+  [[nodiscard]] bool Verify(ByteView message, ByteView tag) const;
+
+ private:
+  HashId id_;
+  Secret pads_;  // the key under the inner padding, and under the outer: a block of the hash each
+};
+
 // HMAC of all `parts`, one after the other, in one shot.
 Secret HmacOf(HashId id, ByteView key, std::initializer_list<ByteView> parts);
 

@@ -5,6 +5,7 @@
 
 #include "crypto/prim/cipher.h"
 #include "crypto/prim/dh.h"
+#include "crypto/prim/gcm.h"
 #include "crypto/prim/mac.h"
 #include "crypto/prim/mschap.h"
 #include "crypto/prim/rng.h"
@@ -38,6 +39,14 @@ std::string ZeroBlock(CipherId id, size_t key_octets) {
   return ToHex(block);
 }
 
+// The tag of no octets at all under a key and a nonce of zeros.
+std::string EmptyTag(size_t key_octets) {
+  auto cipher = GcmCipher::Create(Direction::kEncrypt, Bytes(key_octets));
+  Bytes tag(kGcmTagSize);
+  if (!cipher.ok() || !cipher->Seal(Bytes(kGcmNonceSize), {}, {}, tag)) return "";
+  return ToHex(tag);
+}
+
 // "abc" under the key "abc": first octets, enough to tell.
 std::string HmacBegin(HashId id) {
   const ByteView abc = stack::AsBytes("abc");
@@ -56,6 +65,9 @@ absl::Status CheckAll() {
            Expect("AES-192", ZeroBlock(CipherId::kAesCbc, 24), "aae06992acbf52a3e8f4a96ec9300bd7"),
            Expect("AES-256", ZeroBlock(CipherId::kAesCbc, 32), "dc95c078a2408989ad48a21492842087"),
            Expect("3DES", ZeroBlock(CipherId::kTripleDesCbc, 24), "8ca64de9c1b123a7"),
+           Expect("AES-128-GCM", EmptyTag(16), "58e2fccefa7e3061367f1d57a4e7455a"),
+           Expect("AES-192-GCM", EmptyTag(24), "cd33b28ac773f74ba00ed1f312572435"),
+           Expect("AES-256-GCM", EmptyTag(32), "530f8afbc74536b9a963b4f1c4cb738b"),
            Expect("HMAC-MD5", HmacBegin(HashId::kMd5), "f71cda1c893766a1"),
            Expect("HMAC-SHA1", HmacBegin(HashId::kSha1), "5b333a389b4e9a23"),
            Expect("HMAC-SHA2-256", HmacBegin(HashId::kSha256), "2f02e24ae2e1fe88"),

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/esp_suite.h"
 #include "gateway/load/ipsec_end.h"
 
 namespace gateway::load {
@@ -14,21 +15,10 @@ using stack::Drop;
 // A quick mode that failed while there is a pair of SAs is begun again after this.
 constexpr absl::Duration kRekeyRetry = absl::Seconds(30);
 
-esp::Suite Translate(const ike::EspSuite& suite) {
-  esp::Suite to;
-  to.key_octets = suite.key_bits / 8U;
-  to.auth = suite.auth == ike::EspAuth::kHmacSha1       ? crypto::HashId::kSha1
-            : suite.auth == ike::EspAuth::kHmacSha2_256 ? crypto::HashId::kSha256
-            : suite.auth == ike::EspAuth::kHmacSha2_384 ? crypto::HashId::kSha384
-                                                        : crypto::HashId::kSha512;
-  return to;
-}
-
 esp::SaParameters ParametersOf(ike::EspSpi spi, const ike::EspSuite& suite, ike::ChildKeys& keys) {
   return {.spi = {spi.value},
-          .suite = Translate(suite),
-          .keys = {std::move(keys.cipher), std::move(keys.auth)},
-          .lifetime = {}};
+          .suite = EspSuiteOf(suite),
+          .keys = {std::move(keys.cipher), std::move(keys.auth)}};
 }
 
 std::string TextOf(ike::Failure why, ike::NotifyType notify) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "gateway/esp_suite.h"
 #include "gateway/shard/peers.h"
 
 namespace gateway::shard {
@@ -22,6 +23,9 @@ using stack::Drop;
 constexpr size_t kMaxChildren = 8;
 // What we allow beyond the lifetime agreed on, because the client is the one that rekeys.
 constexpr absl::Duration kLifetimeMargin = absl::Seconds(90);
+// And beyond the kilobytes: the client counts other octets than we (its own, with headers), and
+// carries on while it rekeys.
+constexpr uint64_t kOctetMargin = 8;  // an eighth
 // A client moves no more often: each move is news for home.
 constexpr absl::Duration kMovePause = absl::Seconds(1);
 
@@ -63,14 +67,10 @@ std::string WordsOf(ike::Failure why, ike::NotifyType notify) {
   return "unknown reason";
 }
 
-esp::Suite Translate(const ike::EspSuite& suite) {
-  esp::Suite to;
-  to.key_octets = suite.key_bits / 8U;
-  to.auth = suite.auth == ike::EspAuth::kHmacSha1       ? crypto::HashId::kSha1
-            : suite.auth == ike::EspAuth::kHmacSha2_256 ? crypto::HashId::kSha256
-            : suite.auth == ike::EspAuth::kHmacSha2_384 ? crypto::HashId::kSha384
-                                                        : crypto::HashId::kSha512;
-  return to;
+// Where an SA ends; 0 kilobytes, and none named, are no limit.
+uint64_t OctetsOf(const ike::Lifetime& lifetime) {
+  const uint64_t octets = uint64_t{lifetime.kilobytes.value_or(0)} * 1024;
+  return octets == 0 ? esp::kNoLimit : octets + octets / kOctetMargin;
 }
 
 // Which way a step of the timeline reads.
@@ -340,17 +340,18 @@ void Peers::On(absl::Time now, ike::ChildReady& ready) {
 
 // Both halves, the inbound one in the SAD; null, and said why, if they cannot be made.
 std::unique_ptr<Child> Peers::MakeChild(absl::Time now, ike::ChildReady& ready, Peer& peer) {
-  const esp::Suite suite = Translate(ready.suite);
+  const esp::Suite suite = EspSuiteOf(ready.suite);
+  const uint64_t octets = OctetsOf(ready.suite.lifetime);
   esp::SaParameters in{.spi = {ready.spi_in.value},
                        .suite = suite,
                        .keys = {std::move(ready.in.cipher), std::move(ready.in.auth)},
-                       .lifetime = {},
+                       .hard_octets = octets,
                        .peer = peer.id,
                        .replay_window = tables_.settings.replay_window};
   esp::SaParameters out{.spi = {ready.spi_out.value},
                         .suite = suite,
                         .keys = {std::move(ready.out.cipher), std::move(ready.out.auth)},
-                        .lifetime = {},
+                        .hard_octets = octets,
                         .peer = peer.id};
   auto inbound = esp::MakeInboundSa(std::move(in));
   auto outbound = esp::MakeOutboundSa(std::move(out), tables_.rng);

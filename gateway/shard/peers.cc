@@ -84,11 +84,37 @@ void Peers::OnDeadline(absl::Time now) {
       kDeadlinesARound);
 }
 
+void Peers::EndSpentSas(absl::Time now) {
+  for (size_t i = 0; i < tables_.with_ended_sa.size(); ++i) {
+    if (Peer* peer = FindPeer(tables_.with_ended_sa[i])) OnPeerDue(now, *peer);
+  }
+  tables_.with_ended_sa.clear();
+}
+
+// By time, octets or sequence numbers.
+bool Peers::HasEnded(absl::Time now, const Child& child) const {
+  const esp::InboundSa* in = tables_.sad.Find(child.spi_in);
+  return child.expires <= now || child.out->has_ended() || (in != nullptr && in->has_ended());
+}
+
+// Renewing an SA is the client's business; we only see to it that none outlives its limits. The
+// client is told, and what lives inside may go on over a pair that he makes in time.
+void Peers::EndChildren(absl::Time now, Peer& peer) {
+  for (const auto& child : peer.children) {
+    if (child->deleted() || !HasEnded(now, *child)) continue;
+    DeleteChild(now, peer, *child);
+    Retire(now, peer, *child);
+    Say(Level::kInfo, now, "esp_expired", peer.began, peer.path.remote,
+        "ESP SA came to its hard limit: deleted");
+  }
+}
+
 // Everything a peer itself waits for: SAs that linger or run out, being deserted, and silence.
 void Peers::OnPeerDue(absl::Time now, Peer& peer) {
+  EndChildren(now, peer);
   std::vector<esp::Spi> over;
   for (const auto& child : peer.children) {
-    if (child->remove_at <= now || child->expires <= now) over.push_back(child->spi_in);
+    if (child->remove_at <= now) over.push_back(child->spi_in);
   }
   for (const esp::Spi spi : over) RemoveChild(peer, spi);
   if (!over.empty() && peer.children.empty()) return RemovePeer(now, peer, "no_sa");
@@ -114,7 +140,9 @@ void Peers::OnPeerDue(absl::Time now, Peer& peer) {
 
 void Peers::Schedule(Peer& peer) {
   absl::Time next = peer.deserted + kDesertedLimit;
-  for (const auto& child : peer.children) next = std::min({next, child->remove_at, child->expires});
+  for (const auto& child : peer.children) {
+    next = std::min(next, child->deleted() ? child->remove_at : child->expires);
+  }
   if (tables_.settings.dpd > absl::ZeroDuration() && peer.current != nullptr) {
     next = std::min(next, std::max(peer.last_heard, peer.dpd_asked) + tables_.settings.dpd);
   }
@@ -132,18 +160,24 @@ void Peers::NoteDesertion(absl::Time now, Peer& peer) {
   Schedule(peer);
 }
 
-// DELETE for what the client still has, ESP first (RFC 2408 section 3.15), over whatever phase 1 is
-// left.
+// DELETE for a pair, over its own phase 1 or whatever other is left.
+void Peers::DeleteChild(absl::Time now, const Peer& peer, const Child& child) {
+  const std::vector<ike::PhaseOneId>& mine = peer.phase_ones;
+  if (mine.empty()) return;
+  const bool own_is_left = std::find(mine.begin(), mine.end(), child.phase_one) != mine.end();
+  auto out = ike_outs_.Take();
+  responder_.DeleteChild(now, own_is_left ? child.phase_one : mine.back(), {child.spi_in.value},
+                         *out);
+  CarryOut(now, *out);
+}
+
+// DELETE for what the client still has, ESP first (RFC 2408 section 3.15).
 void Peers::DeleteSas(absl::Time now, Peer& peer) {
+  for (const auto& child : peer.children) {
+    if (!child->deleted()) DeleteChild(now, peer, *child);
+  }
   const std::vector<ike::PhaseOneId> mine = peer.phase_ones;  // gets shorter meanwhile
   auto out = ike_outs_.Take();
-  for (const auto& child : peer.children) {
-    if (child->deleted() || mine.empty()) continue;
-    const bool own_is_left = std::find(mine.begin(), mine.end(), child->phase_one) != mine.end();
-    responder_.DeleteChild(now, own_is_left ? child->phase_one : mine.back(), {child->spi_in.value},
-                           *out);
-    CarryOut(now, *out);
-  }
   for (const ike::PhaseOneId id : mine) {
     responder_.DeletePhase1(now, id, *out);
     CarryOut(now, *out);

@@ -54,6 +54,8 @@ class Peers {
   void OnDh(absl::Time now, crew::Answer answer);
   void OnAddress(absl::Time now, const AddressGranted& granted);
 
+  // Ends the SAs that refused a packet since the last call: after the ways have run.
+  void EndSpentSas(absl::Time now);
   void OnDeadline(absl::Time now);
   absl::Time NextDeadline() const { return wheel_.Next(); }
 
@@ -150,6 +152,9 @@ class Peers {
   void Schedule(Peer& peer);
   void NoteDesertion(absl::Time now, Peer& peer);
   void Close(absl::Time now, Peer& peer);
+  bool HasEnded(absl::Time now, const Child& child) const;
+  void EndChildren(absl::Time now, Peer& peer);
+  void DeleteChild(absl::Time now, const Peer& peer, const Child& child);
   void DeleteSas(absl::Time now, Peer& peer);
   void RemovePeer(absl::Time now, Peer& peer, std::string_view why);
   void Say(io::Level level, absl::Time now, std::string_view event, absl::Time began,

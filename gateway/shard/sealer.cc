@@ -65,7 +65,8 @@ void Sealer::SealAll(absl::Time, Batch& batch) {
   }
   esp::Seal({jobs_.data(), packets.size()});
   size_t i = 0;
-  batch.Stage([this, &i](Packet&) { return jobs_[i++].drop; });
+  batch.Stage(
+      [this, &i](Packet& packet) { return tables_.NoteIfEnded(jobs_[i++].drop, packet.peer->id); });
 }
 
 // 12 UDP 4500 or protocol 50, 13 IPv4: Don't Fragment is off, so that a smaller MTU on the way
@@ -121,7 +122,7 @@ void Sealer::SealOne(absl::Time now, Peer& peer, uint16_t port, stack::PacketBuf
   if (drop == Drop::kNone) {
     esp::SealJob job{&packet.buf, peer.current->out.get(), kUdpProtocol};
     esp::Seal({&job, 1});
-    drop = job.drop;
+    drop = tables_.NoteIfEnded(job.drop, peer.id);
   }
   if (drop == Drop::kNone) drop = PushOuter(packet);
   if (drop == Drop::kNone) drop = Emit(now, packet);

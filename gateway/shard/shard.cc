@@ -172,6 +172,7 @@ void Shard::CarryOutHome(absl::Time now) {
 }
 
 void Shard::RunDeadlines(absl::Time now) {
+  peers_.EndSpentSas(now);
   if (peers_.NextDeadline() <= now) peers_.OnDeadline(now);
   if (home_ && home_->NextDeadline() <= now) home_->OnDeadline(now, outcome_);
   if (now < next_chores_) return;

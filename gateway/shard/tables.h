@@ -60,6 +60,15 @@ struct Tables {
   stack::ip::Reassembly outer, inner;  // fragments from the network, and out of the tunnels
   Egress egress;
   uint16_t next_ip_id;
+  // Peers of whom an SA has refused a packet because it came to its end. The ways only note it:
+  // who ends an SA waits until no batch holds pointers to it.
+  std::vector<uint32_t> with_ended_sa;
+  stack::Drop NoteIfEnded(stack::Drop drop, uint32_t peer) {
+    const bool ended = drop == stack::Drop::kSaExpired || drop == stack::Drop::kSequenceExhausted;
+    const bool noted = !with_ended_sa.empty() && with_ended_sa.back() == peer;
+    if (ended && !noted) with_ended_sa.push_back(peer);
+    return drop;
+  }
 
  private:
   void AddRoutes(uint8_t interface);

@@ -72,7 +72,7 @@ void Up::OpenAll(absl::Time now) {
 // What opened is proven to come from the peer: only now may it tell us anything, its new place
 // included.
 Drop Up::TakeOpened(absl::Time now, Packet& packet, const esp::OpenJob& job) {
-  if (job.drop != Drop::kNone) return job.drop;
+  if (job.drop != Drop::kNone) return tables_.NoteIfEnded(job.drop, packet.sa->peer);
   packet.peer = peers_.OnOpened(now, *packet.sa, packet.from, packet.to, packet.udp_encapsulated);
   if (packet.peer == nullptr) return Drop::kPeerGone;
   if (job.next_header == kNoNextHeader) return Drop::kSwallowed;  // RFC 4303 section 2.6

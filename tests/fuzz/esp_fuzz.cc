@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "crypto/esp/open.h"
@@ -17,9 +18,11 @@ using stack::ByteSpan;
 using stack::ByteView;
 using stack::Drop;
 
-const crypto::esp::Suite kSuites[] = {{CipherId::kAesCbc, 32, HashId::kSha1},
-                                      {CipherId::kAesCbc, 16, HashId::kSha256},
-                                      {CipherId::kTripleDesCbc, 24, HashId::kSha1}};
+const crypto::esp::Suite kSuites[] = {
+    {CipherId::kAesCbc, 32, HashId::kSha1},        {CipherId::kAesCbc, 16, HashId::kSha256},
+    {CipherId::kTripleDesCbc, 24, HashId::kSha1},  {CipherId::kAesGcm, 32, std::nullopt},
+    {CipherId::kAesGcm, 16, std::nullopt},         {CipherId::kAesCbc, 24, HashId::kSha384},
+    {CipherId::kTripleDesCbc, 24, HashId::kSha512}};
 constexpr size_t kSuiteCount = std::size(kSuites);
 
 Bytes Key(size_t size) { return Bytes(size, std::byte{0x33}); }
@@ -28,9 +31,8 @@ std::unique_ptr<crypto::esp::InboundSa> FreshSa(const crypto::esp::Suite& suite)
   auto sa =
       crypto::esp::MakeInboundSa({.spi = {0x1000},
                                   .suite = suite,
-                                  .keys = {crypto::Secret(Key(suite.key_octets)),
-                                           crypto::Secret(Key(crypto::esp::AuthKeySize(suite)))},
-                                  .lifetime = {}});
+                                  .keys = {crypto::Secret(Key(crypto::esp::CipherKeySize(suite))),
+                                           crypto::Secret(Key(crypto::esp::AuthKeySize(suite)))}});
   if (!sa.ok()) std::abort();
   return *std::move(sa);
 }
@@ -50,12 +52,20 @@ void OpenAndCheck(const crypto::esp::Suite& suite, ByteSpan packet) {
   if (sa->counters.packets != 1) std::abort();
 }
 
+// GCM's ICV belongs to what was encrypted: so what came is taken for the clear text of it.
 void MakeIcvRight(const crypto::esp::Suite& suite, ByteSpan packet) {
   const size_t icv = crypto::esp::IcvSize(suite);
-  if (packet.size() < icv) return;
-  crypto::Hmac hmac(suite.auth, Key(crypto::esp::AuthKeySize(suite)));
-  hmac.Update(packet.first(packet.size() - icv));
-  hmac.Final(packet.last(icv));
+  if (packet.size() < crypto::esp::SealedSize(suite, 0)) return;
+  if (suite.auth) {
+    crypto::HmacKey(*suite.auth, Key(crypto::esp::AuthKeySize(suite)))
+        .Sign(packet.first(packet.size() - icv), packet.last(icv));
+    return;
+  }
+  const auto parts = crypto::esp::CutUp(suite, packet);
+  auto cipher = crypto::GcmCipher::Create(crypto::Direction::kEncrypt, Key(suite.key_octets));
+  Bytes nonce = Key(crypto::esp::kGcmSaltSize);
+  nonce.insert(nonce.end(), parts.iv.begin(), parts.iv.end());
+  if (!cipher.ok() || !cipher->Seal(nonce, parts.header, parts.ciphered, parts.icv)) std::abort();
 }
 
 }  // namespace

@@ -27,7 +27,6 @@ inline crypto::esp::SaParameters ParametersOf(const nlohmann::json& state) {
   return {.spi = {static_cast<uint32_t>(spi)},
           .suite = SuiteOf(state),
           .keys = {secret("enc"), secret("auth-trunc")},
-          .lifetime = {},
           .peer = 0};
 }
 

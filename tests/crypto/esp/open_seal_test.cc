@@ -1,10 +1,12 @@
-// The two halves of ESP against RFC 3602's packets, by hand-made packets, and against each other.
+// The two halves of ESP against the packets of RFC 3602 and of the drafts of AES-GCM, by hand-made
+// packets, and against each other.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <limits>
 #include <new>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -43,9 +45,12 @@ const Suite kSuites[] = {
     {CipherId::kAesCbc, 16, HashId::kSha1},       {CipherId::kAesCbc, 24, HashId::kSha1},
     {CipherId::kAesCbc, 32, HashId::kSha1},       {CipherId::kAesCbc, 32, HashId::kSha256},
     {CipherId::kAesCbc, 32, HashId::kSha384},     {CipherId::kAesCbc, 32, HashId::kSha512},
-    {CipherId::kTripleDesCbc, 24, HashId::kSha1},
+    {CipherId::kTripleDesCbc, 24, HashId::kSha1}, {CipherId::kTripleDesCbc, 24, HashId::kSha512},
+    {CipherId::kAesGcm, 16, std::nullopt},        {CipherId::kAesGcm, 24, std::nullopt},
+    {CipherId::kAesGcm, 32, std::nullopt},
 };
 const Suite kPlain = kSuites[2];
+const Suite kGcm = kSuites[10];
 
 Bytes KeyOf(size_t size, uint8_t first) {
   Bytes key(size);
@@ -56,9 +61,7 @@ Bytes KeyOf(size_t size, uint8_t first) {
 SaParameters ParametersOf(const Suite& suite) {
   return {.spi = {0xc0ffee42},
           .suite = suite,
-          .keys = {Secret(KeyOf(suite.key_octets, 1)), Secret(KeyOf(AuthKeySize(suite), 101))},
-          .lifetime = {},
-          .peer = 0};
+          .keys = {Secret(KeyOf(CipherKeySize(suite), 1)), Secret(KeyOf(AuthKeySize(suite), 101))}};
 }
 
 std::unique_ptr<InboundSa> Inbound(const Suite& suite) {
@@ -88,17 +91,23 @@ Bytes SealOne(OutboundSa& sa, ByteView payload, uint8_t next_header = 17) {
 // An ESP packet by the words of RFC 4303, with `clear` as it is: padding and trailer included.
 Bytes Forge(const Suite& suite, uint32_t sequence, ByteView clear) {
   const SaParameters parameters = ParametersOf(suite);
-  Bytes packet(kHeaderSize + IvSize(suite), std::byte{0x5a});
+  const ByteView key = parameters.keys.encryption.view();
+  Bytes packet(kHeaderSize + IvSize(suite) + clear.size() + IcvSize(suite), std::byte{0x5a});
+  const Parts parts = CutUp(suite, packet);
   stack::Store32(packet.data(), parameters.spi.value);
   stack::Store32(packet.data() + 4, sequence);
-  packet.insert(packet.end(), clear.begin(), clear.end());
-  auto cipher =
-      CbcCipher::Create(suite.cipher, Direction::kEncrypt, parameters.keys.encryption.view());
-  const Bytes iv = ToBytes(ByteView(packet).subspan(kHeaderSize, IvSize(suite)));
-  EXPECT_TRUE(cipher->Process(iv, ByteSpan(packet).subspan(kHeaderSize + IvSize(suite))));
-  const Secret icv = HmacOf(suite.auth, parameters.keys.authentication.view(), {packet});
-  packet.insert(packet.end(), icv.view().begin(),
-                icv.view().begin() + static_cast<ptrdiff_t>(IcvSize(suite)));
+  std::copy(clear.begin(), clear.end(), parts.ciphered.begin());
+  if (IsGcm(suite)) {
+    const Secret nonce = Secret::Concat({key.last(4), parts.iv});
+    auto cipher = GcmCipher::Create(Direction::kEncrypt, key.first(suite.key_octets));
+    EXPECT_TRUE(cipher->Seal(nonce.view(), parts.header, parts.ciphered, parts.icv));
+    return packet;
+  }
+  auto cipher = CbcCipher::Create(suite.cipher, Direction::kEncrypt, key);
+  EXPECT_TRUE(cipher->Process(parts.iv, parts.ciphered));
+  const Secret icv =
+      HmacOf(*suite.auth, parameters.keys.authentication.view(), {parts.authenticated});
+  std::copy_n(icv.view().begin(), parts.icv.size(), parts.icv.begin());
   return packet;
 }
 
@@ -109,6 +118,30 @@ TEST(Suite, SizesAreTheRfcs) {
   EXPECT_EQ(IcvSize(kSuites[5]), 32u);
   EXPECT_EQ(IvSize(kSuites[0]), 16u);
   EXPECT_EQ(IvSize(kSuites[6]), 8u);
+  EXPECT_EQ(IvSize(kGcm), 8u);  // RFC 4106 sections 3.1, 6 and 8.1
+  EXPECT_EQ(IcvSize(kGcm), 16u);
+  EXPECT_EQ(CipherKeySize(kGcm), 36u);
+  EXPECT_EQ(AuthKeySize(kGcm), 0u);
+}
+
+// What one packet of 1400 octets becomes, counted by hand.
+TEST(Suite, SealedSizesByHand) {
+  EXPECT_EQ(SealedSize(kSuites[2], 1400), 8u + 16 + 1408 + 12);
+  EXPECT_EQ(SealedSize(kSuites[6], 1400), 8u + 8 + 1408 + 12);
+  EXPECT_EQ(SealedSize(kGcm, 1400), 8u + 8 + 1404 + 16);
+  EXPECT_EQ(SealedSize(kGcm, 1402), 8u + 8 + 1404 + 16);
+  EXPECT_EQ(MaxPayload(kGcm, 8 + 8 + 1404 + 16), 1402u);
+  EXPECT_EQ(MaxPayload(kGcm, 8 + 8 + 1404 + 15), 1398u);
+}
+
+// Whatever the suite, it fits where the buffers of the data path leave room.
+TEST(Suite, HeadroomAndTailroomAreEnough) {
+  for (const Suite& suite : kSuites) {
+    EXPECT_LE(IvSize(suite), 16u);
+    for (size_t size = 0; size < 32; ++size) {
+      EXPECT_LE(PaddingSize(suite, size) + kTrailerSize + IcvSize(suite), stack::kTailroom);
+    }
+  }
 }
 
 TEST(Suite, MostPayloadIsTheMost) {
@@ -136,6 +169,12 @@ TEST(MakeSa, RefusesKeysAndSpisThatCannotBe) {
   EXPECT_TRUE(refuses([](SaParameters& p) { p.keys.authentication = Secret(size_t{32}); }));
   EXPECT_TRUE(refuses([](SaParameters& p) { p.keys.authentication = Secret(); }));
   EXPECT_TRUE(refuses([](SaParameters& p) { p.suite.cipher = CipherId::kTripleDesCbc; }));
+  EXPECT_TRUE(refuses([](SaParameters& p) { p.suite.auth = std::nullopt; }));
+  EXPECT_TRUE(refuses([](SaParameters& p) { p.suite.cipher = CipherId::kAesGcm; }));
+  EXPECT_TRUE(refuses([](SaParameters& p) {  // the salt is missing
+    p.suite = kGcm;
+    p.keys.authentication = Secret();
+  }));
   EXPECT_TRUE(refuses([](SaParameters& p) {
     p.suite.auth = HashId::kMd5;
     p.keys.authentication = Secret(size_t{16});
@@ -178,13 +217,44 @@ TEST(Open, OpensThePacketsOfRfc3602) {
     packet.insert(packet.end(), icv.view().begin(), icv.view().begin() + 12);
     auto sa = MakeInboundSa({.spi = {stack::Load32(packet.data())},
                              .suite = kSuites[0],
-                             .keys = {Secret(FromHex(c.key)), Secret(auth_key)},
-                             .lifetime = {}});
+                             .keys = {Secret(FromHex(c.key)), Secret(auth_key)}});
     ASSERT_TRUE(sa.ok());
     const OpenJob job = OpenOne(**sa, packet);
     EXPECT_EQ(job.drop, Drop::kNone);
     EXPECT_EQ(ToHex(job.payload), c.payload);
     EXPECT_EQ(job.next_header, c.next_header);
+  }
+}
+
+// The packets that the authors of RFC 4106 published for it: KEYMAT, then a whole packet. Their
+// second one has no inner packet to speak of in its last octets but padding and trailer.
+TEST(Open, OpensThePacketsOfTheGcmDraft) {
+  const struct {
+    const char *keymat, *packet, *clear;
+  } kCases[] = {
+      {"feffe9928665731c6d6a8f9467308308cafebabe",
+       "0000a5f80000000afacedbaddecaf888deb22cd9b07c72c16e3a65beeb8df304a5a5897d33ae530f1ba76d5d11"
+       "4d2a5c3de81827c10e9a4f51330d0eec416642cfbb85a5b47e48a4ec3b9ba95d918bd183b70d3aa8bc6ee4c309"
+       "e9d85a41ad4a",
+       "4500003e698f000080114dccc0a80102c0a801010a980035002a2343b2d0010000010000000000000373697009"
+       "63796265726369747902646b0000010001"},
+      {"abbccddef00112233445566778899aababbccddef00112233445566778899aab11223344",
+       "4a2cbfe3000000020102030405060708ff425c9b724599df7a3bcd510194e00d6a78107f1b0b1cbf06efae9d65"
+       "a5d763748a637985771d347f0545659f14e99def842d8eb335f4eecfdbf831824b4c4915956c96",
+       "4500003069a6400080062690c0a801029389155e0a9e008b2dc57ee0000000007002400020bf0000020405b401"
+       "010402"},
+  };
+  for (const auto& c : kCases) {
+    Bytes packet = FromHex(c.packet);
+    const Bytes keymat = FromHex(c.keymat);
+    auto sa = MakeInboundSa({.spi = {stack::Load32(packet.data())},
+                             .suite = {CipherId::kAesGcm, keymat.size() - 4, std::nullopt},
+                             .keys = {Secret(keymat), Secret()}});
+    ASSERT_TRUE(sa.ok());
+    const OpenJob job = OpenOne(**sa, packet);
+    EXPECT_EQ(job.drop, Drop::kNone);
+    EXPECT_EQ(ToHex(job.payload), c.clear);
+    EXPECT_EQ(job.next_header, 1);
   }
 }
 
@@ -214,19 +284,21 @@ TEST(OpenSeal, RoundTripsEveryLength) {
 
 // No forgery passes, none changes the SA, and the genuine packet still passes afterwards.
 TEST(Open, RefusesEveryFlippedBit) {
-  const auto in = Inbound(kPlain);
-  const Bytes packet =
-      SealOne(*Outbound(kPlain), AsBytes("forty octets, more or less, of payload"));
-  for (size_t bit = 0; bit < packet.size() * 8; ++bit) {
-    Bytes wrong = packet;
-    wrong[bit / 8] ^= std::byte{1} << (bit % 8);
-    const Drop drop = DropOf(*in, wrong);
-    const bool is_sequence_zero = stack::Load32(wrong.data() + 4) == 0;
-    EXPECT_EQ(drop, is_sequence_zero ? Drop::kReplayTooOld : Drop::kBadIcv) << bit;
+  for (const Suite& suite : {kPlain, kGcm}) {
+    const auto in = Inbound(suite);
+    const Bytes packet =
+        SealOne(*Outbound(suite), AsBytes("forty octets, more or less, of payload"));
+    for (size_t bit = 0; bit < packet.size() * 8; ++bit) {
+      Bytes wrong = packet;
+      wrong[bit / 8] ^= std::byte{1} << (bit % 8);
+      const Drop drop = DropOf(*in, wrong);
+      const bool is_sequence_zero = stack::Load32(wrong.data() + 4) == 0;
+      EXPECT_EQ(drop, is_sequence_zero ? Drop::kReplayTooOld : Drop::kBadIcv) << bit;
+    }
+    EXPECT_EQ(in->replay.highest(), 0u);
+    EXPECT_EQ(in->counters.packets, 0u);
+    EXPECT_EQ(DropOf(*in, packet), Drop::kNone);
   }
-  EXPECT_EQ(in->replay.highest(), 0u);
-  EXPECT_EQ(in->counters.packets, 0u);
-  EXPECT_EQ(DropOf(*in, packet), Drop::kNone);
 }
 
 TEST(Open, RefusesEveryLengthButTheRightOne) {
@@ -239,6 +311,20 @@ TEST(Open, RefusesEveryLengthButTheRightOne) {
   }
   packet.push_back(std::byte{0});
   EXPECT_EQ(DropOf(*in, packet), Drop::kTruncated);
+}
+
+// The same for units of four octets, and the shortest packet there can be.
+TEST(Open, RefusesEveryLengthButTheRightOneOfGcm) {
+  const auto in = Inbound(kGcm);
+  const Bytes packet = SealOne(*Outbound(kGcm), Bytes(100));
+  for (size_t size = 0; size < packet.size(); ++size) {
+    const Drop drop = DropOf(*in, ToBytes(ByteView(packet).first(size)));
+    const bool is_whole = size >= 8 + 8 + 4 + 16 && size % 4 == 0;
+    EXPECT_EQ(drop, is_whole ? Drop::kBadIcv : Drop::kTruncated) << size;
+  }
+  EXPECT_EQ(DropOf(*in, Forge(kGcm, 1, FromHex("01020211"))), Drop::kNone);
+  EXPECT_EQ(DropOf(*in, Forge(kGcm, 2, FromHex("01020311"))), Drop::kBadPadding);
+  EXPECT_EQ(DropOf(*in, Forge(kGcm, 3, FromHex("aabb0011"))), Drop::kNone);
 }
 
 TEST(Open, RefusesReplays) {
@@ -312,31 +398,67 @@ TEST(Open, TakesPaddingOfManyBlocks) {  // a peer may hide lengths: RFC 4303 sec
 TEST(Open, StopsAtTheHardLimit) {
   const auto in = Inbound(kPlain);
   const auto out = Outbound(kPlain);
-  in->lifetime.hard_octets = 100;
+  in->hard_octets = 100;
   EXPECT_EQ(DropOf(*in, SealOne(*out, Bytes(60))), Drop::kNone);
+  EXPECT_FALSE(in->has_ended());
   EXPECT_EQ(DropOf(*in, SealOne(*out, Bytes(60))), Drop::kNone);
+  EXPECT_TRUE(in->has_ended());
   EXPECT_EQ(DropOf(*in, SealOne(*out, Bytes(60))), Drop::kSaExpired);
+  EXPECT_EQ(in->counters.octets, 120u);
+}
+
+// Behind the last number nothing can be new.
+TEST(Open, StopsAtTheLastNumber) {
+  const auto in = Inbound(kPlain);
+  const Bytes late = Forge(kPlain, kLastSequence - 1, FromHex("0102030405060708090a0b0c0d0e0e11"));
+  const Bytes last = Forge(kPlain, kLastSequence, FromHex("0102030405060708090a0b0c0d0e0e11"));
+  EXPECT_EQ(DropOf(*in, last), Drop::kNone);
+  EXPECT_TRUE(in->has_ended());
+  EXPECT_EQ(DropOf(*in, last), Drop::kSaExpired);
+  EXPECT_EQ(DropOf(*in, late), Drop::kSaExpired);
+}
+
+// Sizes of the window at work in an SA: the last number still inside passes, the one behind not.
+TEST(Open, KeepsToItsReplayWindow) {
+  for (const size_t size : {64, 128, 256, 512, 1024, 2048, 4096}) {
+    SaParameters parameters = ParametersOf(kPlain);
+    parameters.replay_window = size;
+    const auto in = *MakeInboundSa(std::move(parameters));
+    const auto drop_of = [&](size_t sequence) {
+      return DropOf(*in, Forge(kPlain, static_cast<uint32_t>(sequence),
+                               FromHex("0102030405060708090a0b0c0d0e0e11")));
+    };
+    EXPECT_EQ(drop_of(10000), Drop::kNone);
+    EXPECT_EQ(drop_of(10001 - size), Drop::kNone) << size;
+    EXPECT_EQ(drop_of(10001 - size), Drop::kReplayed);
+    EXPECT_EQ(drop_of(10000 - size), Drop::kReplayTooOld);
+  }
 }
 
 TEST(Seal, NeverUsesANumberTwice) {
-  const auto out = Outbound(kPlain);
-  out->sequence = std::numeric_limits<uint32_t>::max() - 1;
-  EXPECT_EQ(stack::Load32(SealOne(*out, AsBytes("last")).data() + 4), 0xffffffffu);
-  PacketPool pool(1, 0);
-  PacketBuf buf = pool.Copy(AsBytes("one too many"));
-  SealJob job{.buf = &buf, .sa = out.get(), .next_header = 17};
-  for (int i = 0; i < 3; ++i) {
-    Seal({&job, 1});
-    EXPECT_EQ(job.drop, Drop::kSequenceExhausted);
+  for (const Suite& suite : {kPlain, kGcm}) {
+    const auto out = Outbound(suite);
+    out->sequence = kLastSequence - 1;
+    EXPECT_FALSE(out->has_ended());
+    EXPECT_EQ(stack::Load32(SealOne(*out, AsBytes("last")).data() + 4), 0xffffffffu);
+    EXPECT_TRUE(out->has_ended());
+    PacketPool pool(1, 0);
+    PacketBuf buf = pool.Copy(AsBytes("one too many"));
+    SealJob job{.buf = &buf, .sa = out.get(), .next_header = 17};
+    for (int i = 0; i < 3; ++i) {
+      Seal({&job, 1});
+      EXPECT_EQ(job.drop, Drop::kSequenceExhausted);
+    }
+    EXPECT_EQ(stack::AsText(buf.bytes()), "one too many");
+    EXPECT_EQ(out->counters.packets, 1u);
   }
-  EXPECT_EQ(stack::AsText(buf.bytes()), "one too many");
-  EXPECT_EQ(out->counters.packets, 1u);
 }
 
 TEST(Seal, StopsAtTheHardLimit) {
   const auto out = Outbound(kPlain);
-  out->lifetime.hard_octets = 10;
+  out->hard_octets = 10;
   SealOne(*out, Bytes(10));
+  EXPECT_TRUE(out->has_ended());
   PacketPool pool(1, 0);
   PacketBuf buf = pool.Copy(Bytes(10));
   SealJob job{.buf = &buf, .sa = out.get(), .next_header = 17};
@@ -373,6 +495,31 @@ TEST(Seal, DrawsIvsThatDoNotRepeat) {
     const Bytes packet = SealOne(i % 2 == 0 ? *out : *other, AsBytes("same"));
     EXPECT_TRUE(ivs.insert(ToHex(ByteView(packet).subspan(8, 16))).second);
   }
+}
+
+// Two packets under one nonce would give the key stream away: the IV goes on whatever happens to
+// the sequence number, and to the packets.
+TEST(Seal, CountsTheIvsOfGcm) {
+  const auto out = Outbound(kGcm);
+  uint64_t last = 0;
+  for (uint32_t i = 0; i < 1000; ++i) {
+    if (i % 100 == 50) out->sequence = 0;
+    const Bytes packet = SealOne(*out, Bytes(i));
+    const uint64_t iv = stack::Load64(packet.data() + 8);
+    EXPECT_TRUE(i == 0 || iv > last);
+    last = iv;
+  }
+}
+
+// The salt is part of the nonce, and the nonce is the salt and the IV in this order.
+TEST(Seal, GcmNoncesBeginWithTheSalt) {
+  Bytes packet = SealOne(*Outbound(kGcm), AsBytes("payload"));
+  const Bytes keymat = KeyOf(36, 1);
+  auto cipher = GcmCipher::Create(Direction::kDecrypt, ByteView(keymat).first(32));
+  const Parts parts = CutUp(kGcm, packet);
+  const Secret nonce = Secret::Concat({ByteView(keymat).last(4), parts.iv});
+  ASSERT_TRUE(cipher->Open(nonce.view(), parts.header, parts.ciphered, parts.icv));
+  EXPECT_EQ(stack::AsText(ByteView(parts.ciphered).first(7)), "payload");
 }
 
 TEST(OpenSeal, NeverAllocates) {

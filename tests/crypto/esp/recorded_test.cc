@@ -116,8 +116,7 @@ void ExpectPings(const std::string& path) {
   const Bytes auth_key(20, std::byte{1});
   auto sa = MakeInboundSa({.spi = {0x12345678},
                            .suite = {CipherId::kTripleDesCbc, 24, HashId::kSha1},
-                           .keys = {Secret(key), Secret(auth_key)},
-                           .lifetime = {}});
+                           .keys = {Secret(key), Secret(auth_key)}});
   ASSERT_TRUE(sa.ok());
   size_t opened = 0;
   for (Bytes& packet : test::EspPackets(test::Pcap(path))) {

@@ -77,13 +77,13 @@ void Compare(size_t size, uint32_t first, uint64_t seed) {
 }
 
 TEST(ReplayWindow, DoesWhatTheModelDoes) {
-  for (const size_t size : {64, 128, 192, 1024, 4096}) {
+  for (const size_t size : {64, 128, 192, 256, 512, 1024, 2048, 4096}) {
     for (uint64_t seed = 1; seed <= 3; ++seed) Compare(size, 0, seed);
   }
 }
 
 TEST(ReplayWindow, DoesWhatTheModelDoesUpToTheLastNumber) {
-  for (const size_t size : {64, 1024}) {
+  for (const size_t size : {64, 256, 1024, 4096}) {
     for (const uint32_t before : {1u, 63u, 64u, 5000u, 100000u}) Compare(size, kLast - before, 7);
   }
 }
@@ -105,6 +105,30 @@ TEST(ReplayWindow, HasExactEdges) {
   EXPECT_EQ(window.MayAccept(936), Drop::kReplayTooOld);
   EXPECT_EQ(window.MayAccept(0), Drop::kReplayTooOld);
   EXPECT_EQ(window.MayAccept(kLast), Drop::kNone);
+}
+
+// Jumps that clear some, most or all of the ring: what was seen before the jump is either still
+// known or too old, never new again.
+TEST(ReplayWindow, JumpsForgetNothingThatIsStillInside) {
+  for (const uint32_t size : {64u, 128u, 256u, 512u, 1024u, 2048u, 4096u}) {
+    for (const uint32_t jump : {1u, 63u, 64u, 65u, size - 1, size, size + 1, size + 63, size + 64,
+                                2 * size, 64 * size, 1u << 30}) {
+      ReplayWindow window(size);
+      const uint32_t first = 3 * size;
+      for (uint32_t sequence = first - size + 1; sequence <= first; ++sequence) {
+        window.Commit(sequence);
+      }
+      window.Commit(first + jump);
+      for (uint32_t sequence = first - size + 1; sequence < first + jump; ++sequence) {
+        const bool inside = first + jump - sequence < size;
+        const Drop expected = !inside             ? Drop::kReplayTooOld
+                              : sequence <= first ? Drop::kReplayed
+                                                  : Drop::kNone;
+        ASSERT_EQ(window.MayAccept(sequence), expected) << size << " " << jump << " " << sequence;
+        if (sequence > first + 2 * size) break;  // too old from here on, as far as it matters
+      }
+    }
+  }
 }
 
 TEST(ReplayWindow, NeverTakesZero) { EXPECT_EQ(ReplayWindow().MayAccept(0), Drop::kReplayTooOld); }

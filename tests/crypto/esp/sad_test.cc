@@ -13,11 +13,8 @@ namespace crypto::esp {
 namespace {
 
 std::unique_ptr<InboundSa> MakeSa(Spi spi) {
-  auto sa = MakeInboundSa({.spi = spi,
-                           .suite = {},
-                           .keys = {Secret(size_t{32}), Secret(size_t{20})},
-                           .lifetime = {},
-                           .peer = 7});
+  auto sa = MakeInboundSa(
+      {.spi = spi, .suite = {}, .keys = {Secret(size_t{32}), Secret(size_t{20})}, .peer = 7});
   EXPECT_TRUE(sa.ok());
   return *std::move(sa);
 }

@@ -359,16 +359,14 @@ TEST(EspProposal, Sha1BeforeSha256ForAndroid) {
   EXPECT_EQ(Text(ChooseOf(body, {}, policy)->suite), "AES-CBC-256/HMAC-SHA2-256/Transport");
 }
 
-TEST(EspProposal, GcmNullDesAndAhAreSkipped) {
-  // ChromeOS offers AES-GCM first; Windows ends its list with DES and NULL.
-  Offer offer{kProtocolEsp,
-              "11223344",
-              {{20, EspTransform(2, 128, 0)},
-               {11, EspTransform(2, 0, 2)},
-               {2, EspTransform(2, 0, 2)},
-               {12, EspTransform(2, 128, 2)}}};
+TEST(EspProposal, NullDesAndAhAreSkipped) {
+  // Windows ends its list with DES and NULL.
+  Offer offer{
+      kProtocolEsp,
+      "11223344",
+      {{11, EspTransform(2, 0, 2)}, {2, EspTransform(2, 0, 2)}, {12, EspTransform(2, 128, 2)}}};
   const Bytes body = offer.Body();
-  EXPECT_EQ(ChooseOf(body, {})->proposal.transforms[0].number, 4);
+  EXPECT_EQ(ChooseOf(body, {})->proposal.transforms[0].number, 3);
   offer.transforms.pop_back();
   const Bytes rest = offer.Body();
   EXPECT_FALSE(ChooseOf(rest, {}).has_value());
@@ -377,13 +375,82 @@ TEST(EspProposal, GcmNullDesAndAhAreSkipped) {
   EXPECT_FALSE(ChooseOf(ah_body, {}).has_value());
 }
 
-TEST(EspProposal, TripleDesIsARowInATable) {
-  Offer offer{kProtocolEsp, "11223344", {{3, EspTransform(2, 0, 2)}}};
-  const Bytes body = offer.Body();
-  EXPECT_FALSE(ChooseOf(body, {}).has_value());
-  EspPolicy policy;
-  policy.ciphers.push_back({EspCipher::kTripleDes, 0});
-  EXPECT_EQ(Text(ChooseOf(body, {}, policy)->suite), "3DES/HMAC-SHA1/Transport");
+// ChromeOS: AES-GCM-128 first, then CBC, then 3DES.
+TEST(EspProposal, GcmBeforeCbcAndTripleDesLast) {
+  Offer offer{kProtocolEsp,
+              "11223344",
+              {{3, EspTransform(2, 0, 2)},
+               {12, EspTransform(2, 256, 2)},
+               {12, EspTransform(2, 128, 5)},
+               {20, EspTransform(2, 128, 0)},
+               {20, EspTransform(2, 256, 0)}}};
+  for (const char* suite : {"AES-GCM-16-256/Transport", "AES-GCM-16-128/Transport"}) {
+    const Bytes body = offer.Body();
+    EXPECT_EQ(Text(ChooseOf(body, {})->suite), suite);
+    offer.transforms.pop_back();
+  }
+  for (const char* suite : {"AES-CBC-256/HMAC-SHA1/Transport", "3DES/HMAC-SHA1/Transport"}) {
+    const Bytes body = offer.Body();
+    EXPECT_EQ(Text(ChooseOf(body, {})->suite), suite);
+    while (offer.transforms.size() > 1) offer.transforms.pop_back();
+  }
+}
+
+// RFC 4106 sections 8.2 to 8.4: a Key Length, and no Authentication Algorithm. What a cipher needs
+// and has not, or has and does not need, is nothing we could compute.
+TEST(EspProposal, GcmAndCbcHaveTheirOwnAttributes) {
+  const struct {
+    int cipher, bits, auth;
+    bool chosen;
+  } kRows[] = {{20, 128, 0, true},  {20, 192, 0, true},  {20, 256, 0, true},  {20, 0, 0, false},
+               {20, 64, 0, false},  {20, 288, 0, false}, {20, 256, 2, false}, {20, 256, 5, false},
+               {12, 256, 0, false}, {12, 0, 2, false},   {3, 0, 0, false},    {3, 192, 2, false},
+               {12, 256, 6, true},  {12, 192, 7, true},  {12, 128, 1, false}, {19, 256, 0, false}};
+  for (const auto& row : kRows) {
+    Offer offer{kProtocolEsp, "11223344", {{row.cipher, EspTransform(2, row.bits, row.auth)}}};
+    const Bytes body = offer.Body();
+    EXPECT_EQ(ChooseOf(body, {}).has_value(), row.chosen)
+        << row.cipher << " " << row.bits << " " << row.auth;
+  }
+}
+
+TEST(EspProposal, ModernIsCompatWithoutItsOldest) {
+  const struct {
+    int cipher, bits, auth;
+    bool modern;
+  } kRows[] = {{20, 128, 0, true}, {12, 128, 5, true},  {12, 256, 6, true},
+               {12, 256, 7, true}, {12, 256, 2, false}, {3, 0, 5, false}};
+  for (const auto& row : kRows) {
+    Offer offer{kProtocolEsp, "11223344", {{row.cipher, EspTransform(2, row.bits, row.auth)}}};
+    const Bytes body = offer.Body();
+    EXPECT_TRUE(ChooseOf(body, {}, EspPolicy::Compat()).has_value());
+    EXPECT_EQ(ChooseOf(body, {}, EspPolicy::Modern()).has_value(), row.modern);
+  }
+  Offer pfs{kProtocolEsp, "11223344", {{12, EspTransform(2, 256, 5, "80030002")}}};
+  const Bytes body = pfs.Body();
+  const EspTerms terms{128, false, false};
+  EXPECT_TRUE(ChooseOf(body, terms, EspPolicy::Compat()).has_value());
+  EXPECT_FALSE(ChooseOf(body, terms, EspPolicy::Modern()).has_value());
+  for (const EspSuite& suite : ListAcceptable(EspPolicy::Compat())) {
+    EXPECT_TRUE(KeySizesOf(suite).has_value()) << Text(suite);
+  }
+}
+
+// What an initiator offers is read as what it meant.
+TEST(EspProposal, OffersOfEveryCipherReadBack) {
+  std::vector<EspSuite> suites = ListAcceptable(EspPolicy::Compat());
+  const Bytes body = OfferEsp(suites, 0x11223344);
+  const auto offer = DecodeSa(body);
+  ASSERT_TRUE(offer.ok());
+  EXPECT_EQ(ListEsp(*offer), suites);
+}
+
+TEST(EspKeys, GcmTakesItsSaltFromKeymat) {
+  EspSuite suite{EspCipher::kAesGcm16, 256, EspAuth::kNone, EncapsulationMode::kTransport, {}, {}};
+  EXPECT_EQ(KeySizesOf(suite)->cipher, 36u);
+  EXPECT_EQ(KeySizesOf(suite)->auth, 0u);
+  suite.key_bits = 128;
+  EXPECT_EQ(KeySizesOf(suite)->cipher, 20u);
 }
 
 TEST(EspProposal, PfsGroupAndPublicValueMustAgree) {

@@ -75,6 +75,10 @@ TEST(CbcCipher, RefusesKeysOfTheWrongSize) {
   }
 }
 
+TEST(CbcCipher, IsNotGcm) {
+  EXPECT_FALSE(CbcCipher::Create(CipherId::kAesGcm, Direction::kEncrypt, Bytes(16)).ok());
+}
+
 TEST(CbcCipher, TouchesNothingThatIsNotWholeBlocks) {
   auto cipher = CbcCipher::Create(CipherId::kAesCbc, Direction::kEncrypt, Bytes(16));
   ASSERT_TRUE(cipher.ok());

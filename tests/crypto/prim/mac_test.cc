@@ -47,6 +47,9 @@ TEST(Hmac, GivesTheRfcsValues) {
   for (const RfcCase& c : kRfcCases) {
     const Bytes key = FromHex(c.key);
     EXPECT_EQ(ToHex(HmacOf(c.id, key, {AsBytes(c.message)}).view()), c.tag);
+    Bytes tag(HashSize(c.id));
+    HmacKey(c.id, key).Sign(AsBytes(c.message), tag);
+    EXPECT_EQ(ToHex(tag), c.tag);
   }
 }
 
@@ -116,6 +119,32 @@ TEST(Hmac, CanBeMoved) {
   EXPECT_TRUE(second.Verify(HmacOf(HashId::kSha1, AsBytes("key"), {AsBytes("message")}).view()));
 }
 
+// The keys of two SAs take turns on the one hash of the thread.
+TEST(HmacKey, KeysDoNotGetInEachOthersWay) {
+  const HmacKey a(HashId::kSha1, AsBytes("a")), b(HashId::kSha1, AsBytes("b"));
+  const Secret of_a = HmacOf(HashId::kSha1, AsBytes("a"), {AsBytes("message")});
+  const Secret of_b = HmacOf(HashId::kSha1, AsBytes("b"), {AsBytes("message")});
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_TRUE(a.Verify(AsBytes("message"), of_a.view()));
+    EXPECT_FALSE(a.Verify(AsBytes("message"), of_b.view()));
+    EXPECT_TRUE(b.Verify(AsBytes("message"), of_b.view().first(12)));
+  }
+}
+
+TEST(HmacKey, RefusesEveryWrongTag) {
+  const HmacKey key(HashId::kSha256, AsBytes("key"));
+  Bytes tag(16);
+  key.Sign(AsBytes("message"), tag);
+  ASSERT_TRUE(key.Verify(AsBytes("message"), tag));
+  for (size_t bit = 0; bit < tag.size() * 8; ++bit) {
+    Bytes wrong = tag;
+    wrong[bit / 8] ^= std::byte{1} << (bit % 8);
+    EXPECT_FALSE(key.Verify(AsBytes("message"), wrong)) << bit;
+  }
+  EXPECT_FALSE(key.Verify(AsBytes("message"), {}));
+  EXPECT_FALSE(key.Verify(AsBytes("message"), Bytes(33)));
+}
+
 void RunWycheproof(HashId id, const std::string& path) {
   int valid = 0, invalid = 0;
   const auto file = test::ReadJson(path);
@@ -124,7 +153,10 @@ void RunWycheproof(HashId id, const std::string& path) {
       Hmac hmac(id, FromHex(t["key"].get<std::string>()));
       hmac.Update(FromHex(t["msg"].get<std::string>()));
       const bool is_valid = t["result"] == "valid";
-      EXPECT_EQ(hmac.Verify(FromHex(t["tag"].get<std::string>())), is_valid) << t["tcId"];
+      const Bytes tag = FromHex(t["tag"].get<std::string>());
+      EXPECT_EQ(hmac.Verify(tag), is_valid) << t["tcId"];
+      const HmacKey key(id, FromHex(t["key"].get<std::string>()));
+      EXPECT_EQ(key.Verify(FromHex(t["msg"].get<std::string>()), tag), is_valid) << t["tcId"];
       ++(is_valid ? valid : invalid);
     }
   }
@@ -162,6 +194,10 @@ void RunAcvp(HashId id, const std::string& path) {
       Bytes tag(tag_bits / 8);
       hmac.Final(tag);
       EXPECT_EQ(tag, FromHex(t["mac"].get<std::string>())) << t["tcId"];
+      Bytes again(tag.size());
+      HmacKey(id, FromHex(t["key"].get<std::string>()))
+          .Sign(FromHex(t["msg"].get<std::string>()), again);
+      EXPECT_EQ(again, tag) << t["tcId"];
       ++run;
     }
   }

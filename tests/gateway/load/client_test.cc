@@ -112,6 +112,15 @@ TEST_P(ClientWith, LogsInAndCarries) {
 }
 
 using crypto::ike::EspAuth;
+using crypto::ike::EspCipher;
+
+void OfferOnly(ClientOptions& c, EspCipher cipher, uint16_t key_bits) {
+  c.ipsec.ike.esp.resize(1);
+  c.ipsec.ike.esp[0].cipher = cipher;
+  c.ipsec.ike.esp[0].key_bits = key_bits;
+  if (crypto::ike::IsAuthenticating(cipher)) c.ipsec.ike.esp[0].auth = EspAuth::kNone;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Options, ClientWith,
     testing::Values(
@@ -129,6 +138,22 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"Aes128",
                 [](ClientOptions& c) {
                   for (auto& suite : c.ipsec.ike.esp) suite.key_bits = 128;
+                }},
+        Variant{"Sha384",
+                [](ClientOptions& c) {
+                  for (auto& suite : c.ipsec.ike.esp) suite.auth = EspAuth::kHmacSha2_384;
+                }},
+        Variant{"Sha512",
+                [](ClientOptions& c) {
+                  for (auto& suite : c.ipsec.ike.esp) suite.auth = EspAuth::kHmacSha2_512;
+                }},
+        Variant{"TripleDes", [](ClientOptions& c) { OfferOnly(c, EspCipher::kTripleDes, 0); }},
+        Variant{"Gcm256", [](ClientOptions& c) { OfferOnly(c, EspCipher::kAesGcm16, 256); }},
+        Variant{"Gcm128", [](ClientOptions& c) { OfferOnly(c, EspCipher::kAesGcm16, 128); }},
+        Variant{"Gcm192InUdp",
+                [](ClientOptions& c) {
+                  OfferOnly(c, EspCipher::kAesGcm16, 192);
+                  c.ipsec.ike.force_udp_encapsulation = true;
                 }},
         Variant{"Modp1024",
                 [](ClientOptions& c) {

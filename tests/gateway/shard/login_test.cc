@@ -236,6 +236,103 @@ TEST_P(Rekeying, IdleSessionsLiveOn) {
 
 INSTANTIATE_TEST_SUITE_P(Nat, Rekeying, testing::Bool());
 
+// ---- Hard limits ------------------------------------------------------------------------------
+
+// A client that agreed on a limit and never renews what came to it.
+struct HardLimit : testing::Test {
+  World world;
+  Caller* caller = nullptr;
+  void LogInWith(const crypto::ike::Lifetime& lifetime) {
+    caller = &world.Add({.change = [&lifetime](gateway::load::ClientOptions& client) {
+      for (auto& suite : client.ipsec.ike.esp) suite.lifetime = lifetime;
+    }});
+    ASSERT_TRUE(world.LogIn(*caller)) << Why(world, *caller);
+  }
+  void SendKilobytes(size_t kilobytes) {
+    const stack::Bytes packet = UdpPacket({caller->up->address, 5000}, {kHost, 7}, Pattern(996));
+    for (size_t i = 0; i < kilobytes; ++i) {
+      world.Send(*caller, packet);
+      world.RunFor(absl::Milliseconds(1));
+    }
+    world.Settle();
+  }
+  // DELETE at once, and nothing left when the inbound half has lingered.
+  void ExpectEnd() {
+    EXPECT_TRUE(caller->Saw(Milestone::kEspDeleted)) << Why(world, *caller);
+    EXPECT_TRUE(world.Logged("ESP SA came to its hard limit"));
+    world.RunFor(absl::Seconds(32));
+    EXPECT_EQ(world.shard(0).tables().sad.size(), 0U);
+    world.RunFor(absl::Minutes(2));
+    ExpectEmpty(world);
+  }
+};
+
+TEST_F(HardLimit, OfOctetsUpstream) {
+  LogInWith({3600, 100});
+  SendKilobytes(100);
+  EXPECT_FALSE(caller->Saw(Milestone::kEspDeleted)) << Why(world, *caller);  // the margin
+  EXPECT_EQ(world.Dropped(Drop::kSaExpired), 0U);
+  SendKilobytes(20);
+  EXPECT_GT(world.Dropped(Drop::kSaExpired), 0U);
+  ExpectEnd();
+}
+
+TEST_F(HardLimit, OfOctetsDownstream) {
+  LogInWith({3600, 100});
+  SendKilobytes(1);
+  ASSERT_EQ(world.internet.size(), 1U);
+  const stack::Endpoint outside{kWan, stack::Load16(&world.internet[0][20])};
+  const stack::Bytes packet = UdpPacket({kHost, 7}, outside, Pattern(996));
+  for (size_t i = 0; i < 120; ++i) {
+    world.FromInternet(packet);
+    world.RunFor(absl::Milliseconds(1));
+  }
+  world.Settle();
+  EXPECT_GT(caller->received.size(), 100U);
+  EXPECT_GT(world.Dropped(Drop::kSaExpired), 0U);
+  ExpectEnd();
+}
+
+TEST_F(HardLimit, OfTime) {
+  LogInWith({60, std::nullopt});
+  world.RunFor(absl::Seconds(60));
+  EXPECT_TRUE(Pings(world, *caller)) << Why(world, *caller);  // the margin
+  world.RunFor(absl::Seconds(91));
+  ExpectEnd();
+}
+
+TEST_F(HardLimit, IsNoneIfTheClientNamedNone) {
+  LogInWith({0, 0});
+  SendKilobytes(300);
+  world.RunFor(absl::Hours(1));
+  EXPECT_TRUE(Pings(world, *caller)) << Why(world, *caller);
+}
+
+// A new pair in time, and the session inside does not notice.
+TEST_F(HardLimit, IsNothingToAClientThatRekeys) {
+  LogInWith({3600, 100});
+  for (int round = 0; round < 4; ++round) {
+    SendKilobytes(90);
+    world.Do(*caller, [](absl::Time now, Client& c, LoadOut& out) { c.RekeyEsp(now, out); });
+    world.Settle();
+  }
+  EXPECT_TRUE(Pings(world, *caller)) << Why(world, *caller);
+  EXPECT_EQ(world.Dropped(Drop::kSaExpired), 0U);
+  EXPECT_FALSE(world.Logged("hard limit"));
+}
+
+// Deleted, and the client makes a new pair at once: the same tunnel goes on in it.
+TEST_F(HardLimit, ASessionOutlivesItsPair) {
+  LogInWith({3600, 100});
+  SendKilobytes(120);
+  ASSERT_TRUE(caller->Saw(Milestone::kEspDeleted)) << Why(world, *caller);
+  world.Do(*caller, [](absl::Time now, Client& c, LoadOut& out) { c.RekeyEsp(now, out); });
+  world.Settle();
+  EXPECT_TRUE(Pings(world, *caller)) << Why(world, *caller);
+  world.RunFor(absl::Minutes(2));
+  EXPECT_TRUE(Pings(world, *caller)) << Why(world, *caller);
+}
+
 // The NAT gives other ports from one packet to the next: RFC 3947 section 7.
 TEST(Moving, AClientKeepsItsSession) {
   World world({.shards = 2});
