@@ -1,6 +1,8 @@
 // Secrets that stand elsewhere: in files, in the environment, in files of pppd's.
 #include "conf/sources.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -168,9 +170,10 @@ TEST(Sources, NoIssueTellsASecret) {
 
 class HostFiles : public testing::Test {
  protected:
-  HostFiles() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "adit-conf-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
+  HostFiles()
+      : folder_(std::filesystem::path(testing::TempDir()) /
+                ("adit-conf-" + std::to_string(getpid()))) {
+    std::filesystem::create_directory(folder_);
   }
   ~HostFiles() override { std::filesystem::remove_all(folder_); }
 
