@@ -10,6 +10,7 @@
 
 #include "conf/load.h"
 #include "gateway/run.h"
+#include "gateway/unavailable.h"
 
 namespace {
 
@@ -18,7 +19,13 @@ constexpr int kBadConfiguration = 2;
 // Prints what is wrong; true if it may be run.
 bool Say(const conf::Loaded& loaded) {
   if (!loaded.issues.empty()) std::fputs(loaded.Text().c_str(), stderr);
-  return loaded.ok();
+  if (!loaded.ok()) return false;
+  const std::vector<std::string> unavailable = gateway::UnavailableKeys(loaded.model);
+  for (const std::string& key : unavailable) {
+    std::fprintf(stderr, "%s: error: %s: this version of adit does not carry it out yet\n",
+                 loaded.file.c_str(), key.c_str());
+  }
+  return unavailable.empty();
 }
 
 int Check(const std::string& path) {

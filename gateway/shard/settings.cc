@@ -11,7 +11,7 @@ constexpr size_t kMaxInterfaces = 64;
 
 crypto::ike::Options TranslateIke(const conf::Ike& ike) {
   crypto::ike::Options options;
-  if (ike.modp1024) options.phase_one.AllowModp1024();
+  if (ike.modp1024.value_or(true)) options.phase_one.AllowModp1024();  // unset: as profile compat
   return options;
 }
 

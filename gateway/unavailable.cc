@@ -1,0 +1,75 @@
+#include "gateway/unavailable.h"
+
+namespace gateway {
+namespace {
+
+class Finder {
+ public:
+  void Note(bool asked, std::string key) {
+    if (asked) keys_.push_back(std::move(key));
+  }
+  std::vector<std::string> Take() { return std::move(keys_); }
+
+ private:
+  std::vector<std::string> keys_;
+};
+
+void FindInInterface(const conf::Interface& interface, const std::string& path, Finder& finder) {
+  using conf::Presence;
+  const bool own = interface.presence == Presence::kAuto || interface.presence == Presence::kOwn;
+  finder.Note(!own, path + "presence");
+  finder.Note(own && !interface.dhcp && !interface.address, path + "address (left out)");
+  finder.Note(interface.adopt_anyway, path + "adopt_anyway");
+  finder.Note(!interface.nat_addresses.empty(), path + "nat_addresses");
+  finder.Note(interface.proxy_arp, path + "proxy_arp");
+}
+
+void FindInUsers(const conf::Model& model, Finder& finder) {
+  const conf::Auth usual;
+  finder.Note(model.auth.protocols != usual.protocols, "auth.protocols");
+  finder.Note(model.auth.logins != usual.logins, "auth.logins");
+  for (const conf::User& user : model.users) {
+    finder.Note(user.pool.has_value(), "user.pool");
+    finder.Note(user.logins.has_value(), "user.logins");
+  }
+  for (const conf::Pool& pool : model.pools) {
+    finder.Note(!pool.routes.empty(), "pool.routes");
+    finder.Note(!pool.domain.empty(), "pool.domain");
+  }
+}
+
+void FindInIke(const conf::Model& model, Finder& finder) {
+  const conf::Ike usual;
+  finder.Note(!model.psks.empty(), "psk");
+  finder.Note(model.ike.profile != usual.profile, "ike.profile");
+  finder.Note(model.ike.md5, "ike.md5");
+  finder.Note(model.ike.force_encapsulation, "ike.force_encapsulation");
+  finder.Note(model.ike.nat_d_echo != usual.nat_d_echo, "ike.nat_d_echo");
+  finder.Note(model.ike.public_address.has_value(), "ike.public_address");
+}
+
+void FindInLimits(const conf::Model& model, Finder& finder) {
+  const conf::Limits usual;
+  const conf::Limits& limits = model.limits;
+  finder.Note(model.nat.filtering != conf::Nat::Filtering::kEndpointIndependent, "nat.filtering");
+  finder.Note(limits.sessions != usual.sessions, "limits.sessions");
+  finder.Note(limits.half_open != usual.half_open, "limits.half_open");
+  finder.Note(limits.half_open_per_prefix != usual.half_open_per_prefix,
+              "limits.half_open_per_prefix");
+  finder.Note(limits.flows != usual.flows, "limits.flows");
+}
+
+}  // namespace
+
+std::vector<std::string> UnavailableKeys(const conf::Model& model) {
+  Finder finder;
+  for (size_t i = 0; i < model.interfaces.size(); ++i) {
+    FindInInterface(model.interfaces[i], "interface[" + std::to_string(i) + "].", finder);
+  }
+  FindInUsers(model, finder);
+  FindInIke(model, finder);
+  FindInLimits(model, finder);
+  return finder.Take();
+}
+
+}  // namespace gateway
