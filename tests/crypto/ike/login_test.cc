@@ -147,6 +147,7 @@ TEST(Login, PfsWithAnUnlistedGroupIsRefused) {
   Login::Setup setup;
   setup.client = InitiatorOptions::Default(Psk());
   setup.client->pfs_group = crypto::Group::kModp3072;
+  setup.options.esp.pfs_groups = {crypto::Group::kModp2048};
   Login login(std::move(setup));
   login.Start();
   ASSERT_TRUE(login.BothUp());
