@@ -40,7 +40,6 @@ void FindInUsers(const conf::Model& model, Finder& finder) {
 
 void FindInIke(const conf::Model& model, Finder& finder) {
   const conf::Ike usual;
-  finder.Note(!model.psks.empty(), "psk");
   finder.Note(model.ike.profile != usual.profile, "ike.profile");
   finder.Note(model.ike.md5, "ike.md5");
   finder.Note(model.ike.force_encapsulation, "ike.force_encapsulation");

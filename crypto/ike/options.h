@@ -3,32 +3,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "crypto/ike/psk_store.h"
 #include "crypto/ike/suite.h"
 #include "crypto/prim/secret.h"
 #include "stack/base/address.h"
 
 namespace crypto::ike {
-
-// Pre-shared keys by the address a peer comes from: in Main Mode nothing else is known of it when
-// the key is needed (RFC 2409 section 5.4). The longest prefix wins; 0.0.0.0/0 is the wildcard.
-class PskStore {
- public:
-  void SetWildcard(Secret psk) { Add({}, std::move(psk)); }
-  void Add(stack::Prefix remotes, Secret psk);  // replaces the key of the same prefix
-  // nullptr if no prefix matches. Good until the store is changed.
-  const Secret* Find(stack::Ip4 remote) const;
-
- private:
-  struct Entry {
-    stack::Prefix remotes;
-    Secret psk;
-  };
-  std::vector<Entry> entries_;  // longest prefix first
-};
 
 struct CipherChoice {
   IkeCipher cipher;
@@ -80,7 +65,7 @@ struct EspPolicy {
 };
 
 struct Options {
-  const PskStore* psks = nullptr;  // outlives the machines
+  std::shared_ptr<const PskStore> psks;  // null: nobody has a key
   // What we call ourselves (ID_IPV4_ADDR). Absent: the local address of the path.
   std::optional<stack::Ip4> identity;
   PhaseOnePolicy phase_one;

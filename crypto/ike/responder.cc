@@ -116,6 +116,12 @@ void Responder::SetOptions(const Options& options) {
   options_ = std::make_shared<const Options>(options);
 }
 
+void Responder::SetPsks(std::shared_ptr<const PskStore> psks) {
+  Options options = *options_;
+  options.psks = std::move(psks);
+  SetOptions(options);
+}
+
 void Responder::OnPacket(absl::Time now, const In& in, Out& out) {
   const auto message = stack::wire::Isakmp::Parse(in.bytes);
   if (!message.ok()) return out.Tell(message.error());

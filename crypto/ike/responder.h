@@ -27,11 +27,12 @@ class Responder {
   using In = stack::Datagram;
   using Out = ike::Out;
 
-  // `options` is copied; `rng` and options.psks outlive the responder.
+  // `options` is copied; `rng` outlives the responder.
   Responder(absl::Time now, const Options& options, stack::Rng& rng);
   ~Responder();
   // For phase 1s that begin from now on; existing ones keep theirs.
   void SetOptions(const Options& options);
+  void SetPsks(std::shared_ptr<const PskStore> psks);  // the rest of the options stays
 
   // One ISAKMP message, without marker. Whatever is wrong with it is told as a stack::Drop.
   void OnPacket(absl::Time now, const In& in, Out& out);

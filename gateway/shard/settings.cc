@@ -9,9 +9,10 @@ namespace {
 // More are legal in a file but make no sense on one machine; indices fit in a byte everywhere.
 constexpr size_t kMaxInterfaces = 64;
 
-crypto::ike::Options TranslateIke(const conf::Ike& ike) {
+crypto::ike::Options TranslateIke(const conf::Model& model) {
   crypto::ike::Options options;
-  if (ike.modp1024.value_or(true)) options.phase_one.AllowModp1024();  // unset: as profile compat
+  if (model.ike.modp1024.value_or(true)) options.phase_one.AllowModp1024();  // as profile compat
+  options.psks = TranslatePsks(model);
   return options;
 }
 
@@ -125,6 +126,16 @@ auth::AddressPoolOptions Settings::AddressPool() const {
   return options;
 }
 
+std::shared_ptr<const crypto::ike::PskStore> TranslatePsks(const conf::Model& model) {
+  const auto secret = [](const conf::SecretText& text) {
+    return crypto::Secret(stack::AsBytes(text.Reveal()));
+  };
+  auto psks = std::make_shared<crypto::ike::PskStore>();
+  if (!model.ike.psk.empty()) psks->SetWildcard(secret(model.ike.psk));
+  for (const conf::Psk& psk : model.psks) psks->Add(psk.remote, secret(psk.key));
+  return psks;
+}
+
 absl::StatusOr<Settings> Translate(const conf::Model& model,
                                    const std::vector<InterfaceFacts>& facts, uint8_t shards,
                                    stack::Rng& rng) {
@@ -155,8 +166,7 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
   auto users = TranslateUsers(model.users, rng);
   if (!users.ok()) return users.status();
   settings.users = *std::move(users);
-  settings.psks.SetWildcard(crypto::Secret(stack::AsBytes(model.ike.psk.Reveal())));
-  settings.ike = TranslateIke(model.ike);
+  settings.ike = TranslateIke(model);
   settings.l2tp = TranslateL2tp(model.l2tp);
   settings.ppp = TranslatePpp(model.ppp, model.l2tp.host_name);
   settings.nat = TranslateNat(model.nat, shards);

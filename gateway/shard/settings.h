@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,8 +55,7 @@ struct Settings {
   std::vector<stack::Ip4> fixed_addresses;  // of users, in order
   std::optional<auth::LocalUsers> users;
 
-  crypto::ike::PskStore psks;
-  crypto::ike::Options ike;  // buckets and psks are filled in for each shard
+  crypto::ike::Options ike;  // buckets are filled in for each shard
   stack::l2tp::TunnelOptions l2tp;
   stack::ppp::LnsOptions ppp;
   nat::Options nat;  // ports.shard is filled in for each shard
@@ -78,6 +78,9 @@ struct InterfaceFacts {
   stack::Mac mac;  // to be used by adit unless the configuration names one
   uint16_t mtu = 1500;
 };
+
+// The pre-shared keys alone, for a reload.
+std::shared_ptr<const crypto::ike::PskStore> TranslatePsks(const conf::Model& model);
 
 // `facts` in the order of model.interfaces. Errors are for people; the model was validated before.
 absl::StatusOr<Settings> Translate(const conf::Model& model,

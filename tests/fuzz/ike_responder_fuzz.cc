@@ -4,6 +4,7 @@
 //
 // Input: one octet that chooses the moment and how cookies are filled in, then a message.
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "crypto/ike/initiator.h"
@@ -25,8 +26,9 @@ const stack::Endpoint kHere{{0xcb007101}, 500}, kThere{{0xcb00710a}, 500};
 class Lockstep {
  public:
   Lockstep() {
-    psks_.SetWildcard(crypto::Secret(stack::AsBytes("secret")));
-    options_.psks = &psks_;
+    auto psks = std::make_shared<PskStore>();
+    psks->SetWildcard(crypto::Secret(stack::AsBytes("secret")));
+    options_.psks = psks;
     responder_.emplace(now_, options_, server_rng_);
     responder_out_.emplace(pool_);
   }
@@ -98,7 +100,6 @@ class Lockstep {
   stack::PacketPool pool_{64, 4};
   test::FixedRng server_rng_{2};
   absl::Time now_ = absl::UnixEpoch();
-  PskStore psks_;
   Options options_;
   std::optional<Responder> responder_;
   std::optional<Out> responder_out_;

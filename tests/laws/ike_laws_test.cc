@@ -33,6 +33,11 @@ Secret Shared() { return Secret(stack::AsBytes("agreed upon")); }
 ike::DhAnswer DhAnswerTo(ike::Ticket ticket) {
   return {ticket, ike::DhAnswer::Outcome::kDone, stack::ToBytes(Pair()->public_value()), Shared()};
 }
+std::shared_ptr<const ike::PskStore> Psks() {
+  auto psks = std::make_shared<ike::PskStore>();
+  psks->SetWildcard(Secret(stack::AsBytes("psk")));
+  return psks;
+}
 ike::InitiatorOptions ClientOptions() {
   auto options = ike::InitiatorOptions::Default(Secret(stack::AsBytes("psk")));
   options.pfs_group = crypto::Group::kModp2048;
@@ -275,8 +280,7 @@ absl::Duration StepTime(size_t step, size_t quiet) {
 class ClientCourse : public IkeCourse<ike::Initiator> {
  protected:
   explicit ClientCourse(uint64_t seed) : IkeCourse(seed, ClientOptions(), kFromInside) {
-    psks.SetWildcard(Secret(stack::AsBytes("psk")));
-    options.psks = &psks;
+    options.psks = Psks();
   }
   // Main Mode: 0 MM1, 1 MM3, 3 MM5. Then 4 QM1, 7 QM3, 8 R-U-THERE, 10 its ACK, 12 DELETE of the
   // child, 13 DELETE of phase 1.
@@ -305,7 +309,6 @@ class ClientCourse : public IkeCourse<ike::Initiator> {
     machine.OnPacket(now, in, out);
   }
 
-  ike::PskStore psks;
   ike::Options options;
 };
 
@@ -381,11 +384,7 @@ struct MainModeFixture : ClientCourse {
 // ------------------------------------------------------------------------
 
 struct PskOfServer {
-  PskOfServer() {
-    psks.SetWildcard(Secret(stack::AsBytes("psk")));
-    options.psks = &psks;
-  }
-  ike::PskStore psks;
+  PskOfServer() { options.psks = Psks(); }
   ike::Options options;
 };
 

@@ -28,6 +28,13 @@ inline crypto::Secret Psk(std::string_view text = "interop-psk") {
   return crypto::Secret(stack::AsBytes(text));
 }
 
+// A store with one key for everybody.
+inline std::shared_ptr<const ike::PskStore> Psks(std::string_view text = "interop-psk") {
+  auto psks = std::make_shared<ike::PskStore>();
+  psks->SetWildcard(Psk(text));
+  return psks;
+}
+
 // What one end told, in order, with the questions taken out.
 struct Story {
   std::vector<ike::Event> events;
@@ -95,8 +102,7 @@ class Login {
   Login() : Login(Setup()) {}
   explicit Login(Setup setup)
       : rng_a_(setup.faults.seed * 2 + 1), rng_b_(setup.faults.seed * 2 + 2), nat_(setup.nat) {
-    psks.SetWildcard(Psk(setup.server_psk));
-    setup.options.psks = &psks;
+    setup.options.psks = Psks(setup.server_psk);
     responder = std::make_unique<ike::Responder>(kStart, setup.options, rng_b_);
     auto client_options =
         setup.client ? *std::move(setup.client) : ike::InitiatorOptions::Default(Psk());
@@ -141,7 +147,6 @@ class Login {
     });
   }
 
-  ike::PskStore psks;
   std::unique_ptr<ike::Responder> responder;
   std::unique_ptr<ike::Initiator> client;
   std::unique_ptr<Wire> pipe;

@@ -224,10 +224,8 @@ TEST_P(RecordedClient, OurResponderGoesThroughTheirLogin) {
   ASSERT_EQ(publics.nr.size(), 32u);
   const Bytes child_nr = FromHex(seed.substr(2 * (1 + 4 + 32)));
   RecordedRng rng(publics.cookies.responder, {publics.nr, child_nr});
-  PskStore psks;
-  psks.SetWildcard(test::Psk());
   Options options;
-  options.psks = &psks;
+  options.psks = test::Psks();
   Responder responder(test::kStart, options, rng);
   stack::PacketPool pool(64, 4);
   Out out(pool);

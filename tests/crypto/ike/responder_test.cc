@@ -308,10 +308,10 @@ TEST(Responder, CookiesCarryABucketOfTheShard) {
 
 TEST(Responder, NoPreSharedKeyForAnAddress) {
   test::FixedRng rng;
-  PskStore psks;
-  psks.Add(*stack::Prefix::Parse("198.51.100.0/24"), Psk());
+  auto psks = std::make_shared<PskStore>();
+  psks->Add(*stack::Prefix::Parse("198.51.100.0/24"), Psk());
   Options options;
-  options.psks = &psks;
+  options.psks = psks;
   Responder responder(test::kStart, options, rng);
   stack::PacketPool pool(8, 1);
   Out out(pool);
@@ -323,6 +323,23 @@ TEST(Responder, NoPreSharedKeyForAnAddress) {
   EXPECT_EQ(responder.half_open(), 0u);
 }
 
+TEST(Responder, NewPreSharedKeysAreForThoseWhoBeginLater) {
+  Login login;
+  login.Start();
+  login.pipe->RunFor(absl::Milliseconds(15));  // MM1 is there, MM3 is not
+  ASSERT_EQ(login.responder->half_open(), 1u);
+  login.responder->SetPsks(test::Psks("another"));
+  EXPECT_TRUE(login.BothUp());
+  login.QuickMode();
+  EXPECT_TRUE(login.ChildUpTimes(1));
+
+  Login::Setup setup;
+  setup.client = InitiatorOptions::Default(Psk("another"));
+  Login later(std::move(setup));
+  later.responder->SetPsks(test::Psks("another"));
+  EXPECT_TRUE(later.Complete());
+}
+
 TEST(PskStore, TheLongestPrefixWins) {
   PskStore psks;
   psks.SetWildcard(Psk("all"));
@@ -332,6 +349,9 @@ TEST(PskStore, TheLongestPrefixWins) {
   EXPECT_EQ(*psks.Find({0x0a010203}), Psk("ten-one again"));
   EXPECT_EQ(*psks.Find({0x0a020203}), Psk("ten"));
   EXPECT_EQ(*psks.Find({0xc0000201}), Psk("all"));
+  psks.Add(*stack::Prefix::Parse("10.1.2.3"), Psk("one"));
+  EXPECT_EQ(*psks.Find({0x0a010203}), Psk("one"));
+  EXPECT_EQ(*psks.Find({0x0a010204}), Psk("ten-one again"));
   EXPECT_EQ(PskStore().Find({1}), nullptr);
 }
 
