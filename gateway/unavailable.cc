@@ -40,9 +40,6 @@ void FindInUsers(const conf::Model& model, Finder& finder) {
 
 void FindInIke(const conf::Model& model, Finder& finder) {
   const conf::Ike usual;
-  finder.Note(model.ike.profile != usual.profile, "ike.profile");
-  finder.Note(model.ike.md5, "ike.md5");
-  finder.Note(model.ike.force_encapsulation, "ike.force_encapsulation");
   finder.Note(model.ike.nat_d_echo != usual.nat_d_echo, "ike.nat_d_echo");
   finder.Note(model.ike.public_address.has_value(), "ike.public_address");
 }

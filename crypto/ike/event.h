@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "crypto/ike/options.h"
 #include "crypto/ike/suite.h"
 #include "crypto/prim/dh.h"
 #include "crypto/prim/secret.h"
@@ -180,7 +181,7 @@ struct PhaseOneFailed {
   Failure why;
   NotifyType notify = NotifyType::kNone;  // of kRefusedByPeer
   std::vector<PhaseOneSuite> offered;     // of kNoCommonProposal: at most 32 of the peer's
-  std::vector<PhaseOneSuite> acceptable;  // of kNoCommonProposal: ours, in order of preference
+  PhaseOnePolicy allowed;                 // of kNoCommonProposal: ours
 };
 
 // The ISAKMP SA is no more. ESP SAs negotiated under it live on (RFC 2409 ties them to nothing):

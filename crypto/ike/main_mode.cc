@@ -1,5 +1,6 @@
 #include "crypto/ike/main_mode.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -10,7 +11,8 @@ namespace {
 
 using stack::Drop;
 
-constexpr size_t kOurNonce = 32;
+// Ours is as long as the peer's where that is safe, so that MM4 is no longer than MM3.
+constexpr size_t kLeastNonce = 16, kMostNonce = 32;
 
 // Whether the message is one of Main Mode's, in the clear or encrypted as told.
 bool IsMainMode(const Isakmp& message, bool encrypted) {
@@ -126,7 +128,7 @@ void MainMode::RefuseOffer(const Isakmp& message, const In& in, const SaOffer& o
                           Failure::kNoCommonProposal,
                           NotifyType::kNone,
                           ListPhaseOne(offer),
-                          ListAcceptable(options_.phase_one)});
+                          options_.phase_one});
   Refuse(message, in, NotifyType::kNoProposalChosen, out);
 }
 
@@ -176,7 +178,7 @@ void MainMode::OnDh(absl::Time, DhAnswer answer, Out& out) {
   }
   Publics publics = std::move(asked->publics);
   publics.g_xr = std::move(answer.own_public);
-  publics.nr.resize(kOurNonce);
+  publics.nr.resize(std::clamp(publics.ni.size(), kLeastNonce, kMostNonce));
   rng_.Fill(publics.nr);
 
   const HashId prf = *PrimOf(suite_.hash);

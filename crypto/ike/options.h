@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -29,14 +30,27 @@ struct EspCipherChoice {
 // Each list holds what is allowed, best first. Of the peer's transforms the one with the best group
 // wins, then the best cipher, then the best hash, then the one offered first.
 struct PhaseOnePolicy {
-  std::vector<Group> groups = {Group::kModp2048, Group::kModp1536};
-  std::vector<CipherChoice> ciphers = {
-      {IkeCipher::kAesCbc, 256}, {IkeCipher::kAesCbc, 192}, {IkeCipher::kAesCbc, 128}};
-  std::vector<IkeHash> hashes = {IkeHash::kSha2_256, IkeHash::kSha1};
+  std::vector<Group> groups;
+  std::vector<CipherChoice> ciphers;
+  std::vector<IkeHash> hashes;
+
+  // Everything a built-in client needs, the weak last: whatever a client can do better is chosen.
+  static PhaseOnePolicy Compat();
+  // No MODP-1024, no 3DES, no SHA1.
+  static PhaseOnePolicy Modern();
 
   // Android up to 11 offers nothing but MODP-1024; it is weak, hence a switch of the operator's.
-  void AllowModp1024() { groups.push_back(Group::kModp1024); }
+  void SetModp1024(bool allowed);
+  void AllowMd5();
+
+  bool operator==(const PhaseOnePolicy&) const = default;
 };
+// "AES-CBC-256, 3DES-CBC / SHA2-256, SHA1 / MODP-2048, MODP-1024 / PSK": one of each is a
+// transform.
+std::string Text(const PhaseOnePolicy& policy);
+
+// What makes a phase 1 weak, in words that name the remedy; empty if nothing does.
+std::string WeaknessOf(const PhaseOneSuite& suite);
 
 // The best cipher wins, then the best authentication, then the one offered first. What is not
 // listed is refused. The lists as they stand here are those of Compat().
@@ -68,7 +82,7 @@ struct Options {
   std::shared_ptr<const PskStore> psks;  // null: nobody has a key
   // What we call ourselves (ID_IPV4_ADDR). Absent: the local address of the path.
   std::optional<stack::Ip4> identity;
-  PhaseOnePolicy phase_one;
+  PhaseOnePolicy phase_one = PhaseOnePolicy::Compat();
   EspPolicy esp;
 
   // The buckets this shard owns: the low 8 bits of a responder cookie are one of them, at random.

@@ -309,20 +309,6 @@ std::vector<EspSuite> ListEsp(const SaOffer& offer) {
   return List<EspSuite>(offer, kProtocolEsp, ReadEsp);
 }
 
-std::vector<PhaseOneSuite> ListAcceptable(const PhaseOnePolicy& policy) {
-  std::vector<PhaseOneSuite> list;
-  for (const Group group : policy.groups) {
-    for (const CipherChoice& cipher : policy.ciphers) {
-      for (const IkeHash hash : policy.hashes) {
-        if (list.size() == kMaxListed) return list;
-        list.push_back(
-            {cipher.cipher, cipher.key_bits, hash, AuthMethod::kPreSharedKey, group, {}});
-      }
-    }
-  }
-  return list;
-}
-
 std::vector<EspSuite> ListAcceptable(const EspPolicy& policy) {
   std::vector<EspSuite> list;
   for (const EspCipherChoice& cipher : policy.ciphers) {

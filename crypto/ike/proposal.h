@@ -46,7 +46,6 @@ std::optional<Choice<EspSuite>> ChooseEsp(const SaOffer& offer, const EspPolicy&
 // For "no common proposal": what was offered, at most kMaxListed, and what would be accepted.
 std::vector<PhaseOneSuite> ListPhaseOne(const SaOffer& offer);
 std::vector<EspSuite> ListEsp(const SaOffer& offer);
-std::vector<PhaseOneSuite> ListAcceptable(const PhaseOnePolicy& policy);
 std::vector<EspSuite> ListAcceptable(const EspPolicy& policy);
 
 // SA payload bodies of an initiator: one proposal with a transform for each suite.

@@ -174,6 +174,10 @@ void Peers::On(absl::Time now, const ike::PhaseOneUp& up) {
   login.identity = up.peer;
   Say(Level::kInfo, now, "phase1_up", login.began, up.path.remote,
       "phase 1 up, client is " + up.peer.Text());
+  const std::string weakness = ike::WeaknessOf(up.suite);
+  if (weakness.empty()) return;
+  tables_.log.LineLimited(now, Level::kWarning, "weak_phase1", {{"peer", up.path.remote}},
+                          "login of " + up.peer.Text() + ": " + weakness);
 }
 
 void Peers::On(absl::Time now, const ike::WrongPskSuspected& wrong) {
@@ -190,7 +194,7 @@ void Peers::On(absl::Time now, const ike::PhaseOneFailed& failed) {
   const absl::Time began = it == logins_.end() ? now : it->second.began;
   std::string text = "login failed in phase 1: " + WordsOf(failed.why, failed.notify);
   if (failed.why == ike::Failure::kNoCommonProposal) {
-    text += "; offered: " + ListOf(failed.offered) + "; allowed here: " + ListOf(failed.acceptable);
+    text += "; offered: " + ListOf(failed.offered) + "; allowed here: " + ike::Text(failed.allowed);
   }
   tables_.log.LineLimited(now, Level::kWarning, "login_failed",
                           {{"peer", failed.path.remote},

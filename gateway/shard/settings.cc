@@ -9,10 +9,21 @@ namespace {
 // More are legal in a file but make no sense on one machine; indices fit in a byte everywhere.
 constexpr size_t kMaxInterfaces = 64;
 
+void ChooseProfile(const conf::Ike& ike, crypto::ike::Options& options) {
+  if (ike.profile == conf::Ike::Profile::kModern) {
+    options.phase_one = crypto::ike::PhaseOnePolicy::Modern();
+    options.esp = crypto::ike::EspPolicy::Modern();
+  }
+  if (ike.modp1024) options.phase_one.SetModp1024(*ike.modp1024);
+  if (ike.md5) options.phase_one.AllowMd5();
+}
+
 crypto::ike::Options TranslateIke(const conf::Model& model) {
   crypto::ike::Options options;
-  if (model.ike.modp1024.value_or(true)) options.phase_one.AllowModp1024();  // as profile compat
+  ChooseProfile(model.ike, options);
   options.psks = TranslatePsks(model);
+  options.force_udp_encapsulation = model.ike.force_encapsulation;
+  options.dpd = model.ike.dpd > absl::ZeroDuration();
   return options;
 }
 

@@ -176,6 +176,7 @@ TEST(Login, NoCommonProposalTellsBothLists) {
   Login::Setup setup;
   setup.client = InitiatorOptions::Default(Psk());
   for (PhaseOneSuite& suite : setup.client->phase_one) suite.group = crypto::Group::kModp1024;
+  setup.options.phase_one = PhaseOnePolicy::Modern();
   Login login(std::move(setup));
   login.Start();
   login.pipe->RunFor(absl::Seconds(100));
@@ -184,7 +185,9 @@ TEST(Login, NoCommonProposalTellsBothLists) {
   EXPECT_EQ(failed->why, Failure::kNoCommonProposal);
   ASSERT_EQ(failed->offered.size(), 4u);
   EXPECT_EQ(Text(failed->offered[0]), "AES-CBC-256/SHA2-256/MODP-1024/PSK");
-  EXPECT_EQ(Text(failed->acceptable[0]), "AES-CBC-256/SHA2-256/MODP-2048/PSK");
+  EXPECT_EQ(Text(failed->allowed),
+            "AES-CBC-256, AES-CBC-192, AES-CBC-128 / SHA2-256, SHA2-384, SHA2-512 / "
+            "MODP-2048, ECP-256, ECP-384, MODP-3072, MODP-4096, MODP-1536 / PSK");
   EXPECT_EQ(login.at_client.Last<PhaseOneFailed>()->why, Failure::kRefusedByPeer);
   EXPECT_EQ(login.at_client.Last<PhaseOneFailed>()->notify, NotifyType::kNoProposalChosen);
   EXPECT_EQ(login.responder->half_open(), 0u);
@@ -195,12 +198,51 @@ TEST(Login, NoCommonProposalTellsBothLists) {
 }
 
 TEST(Login, Modp1024IsTheOperatorsChoice) {
-  Login::Setup setup;
-  setup.client = InitiatorOptions::Default(Psk());
-  for (PhaseOneSuite& suite : setup.client->phase_one) suite.group = crypto::Group::kModp1024;
-  setup.options.phase_one.AllowModp1024();
-  Login login(std::move(setup));
-  EXPECT_TRUE(login.Complete());
+  for (const bool allowed : {true, false}) {
+    Login::Setup setup;
+    setup.client = InitiatorOptions::Default(Psk());
+    for (PhaseOneSuite& suite : setup.client->phase_one) suite.group = crypto::Group::kModp1024;
+    setup.options.phase_one.SetModp1024(allowed);
+    Login login(std::move(setup));
+    EXPECT_EQ(login.Complete(), allowed);
+  }
+}
+
+// Every algorithm of phase 1, and PFS in every group, between both halves and with true agreements.
+TEST(Login, EveryGroupCipherAndHash) {
+  using enum crypto::Group;
+  struct Row {
+    crypto::Group group;
+    CipherChoice cipher;
+    IkeHash hash;
+  };
+  const Row rows[] = {
+      {kModp1024, {IkeCipher::kTripleDesCbc, 0}, IkeHash::kMd5},
+      {kModp1536, {IkeCipher::kTripleDesCbc, 0}, IkeHash::kSha1},
+      {kModp2048, {IkeCipher::kAesCbc, 128}, IkeHash::kSha1},
+      {kModp3072, {IkeCipher::kAesCbc, 192}, IkeHash::kSha2_256},
+      {kModp4096, {IkeCipher::kAesCbc, 256}, IkeHash::kSha2_512},
+      {kEcp256, {IkeCipher::kAesCbc, 256}, IkeHash::kMd5},  // a key longer than the hash
+      {kEcp384, {IkeCipher::kAesCbc, 256}, IkeHash::kSha2_384},
+  };
+  for (const Row& row : rows) {
+    Login::Setup setup;
+    setup.client = InitiatorOptions::Default(Psk());
+    setup.client->phase_one = {{row.cipher.cipher,
+                                row.cipher.key_bits,
+                                row.hash,
+                                AuthMethod::kPreSharedKey,
+                                row.group,
+                                {}}};
+    setup.client->pfs_group = row.group;
+    setup.options.phase_one.AllowMd5();
+    Login login(std::move(setup));
+    SCOPED_TRACE(NameOf(row.group));
+    ASSERT_TRUE(login.Complete());
+    EXPECT_EQ(login.at_server.Last<PhaseOneUp>()->suite.group, row.group);
+    EXPECT_EQ(login.at_server.Last<ChildReady>()->suite.pfs_group, row.group);
+    ExpectSameKeys(*login.at_client.Last<ChildReady>(), *login.at_server.Last<ChildReady>());
+  }
 }
 
 TEST(Login, ABusyCrewOnlyDelays) {

@@ -119,8 +119,8 @@ TEST(PhaseOneProposal, ClientsGetTheBestOfWhatTheyOffer) {
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.client);
-    PhaseOnePolicy policy;
-    if (row.modp1024) policy.AllowModp1024();
+    PhaseOnePolicy policy = PhaseOnePolicy::Compat();
+    policy.SetModp1024(row.modp1024);
     const Bytes body = row.offer.Body();
     const auto offer = DecodeSa(body);
     ASSERT_TRUE(offer.ok());
@@ -269,7 +269,7 @@ TEST(PhaseOneProposal, StrangeTransformsArePassedOver) {
       "00",  // a length past the end
       "",
   };
-  PhaseOnePolicy policy;
+  PhaseOnePolicy policy = PhaseOnePolicy::Compat();
   for (const char* hex : strange) {
     Offer offer;
     offer.transforms = {{1, hex}, {1, good}};
@@ -288,7 +288,7 @@ TEST(PhaseOneProposal, StrangeTransformsArePassedOver) {
 TEST(PhaseOneProposal, TheSpiOfAnIsakmpProposalIsIgnored) {
   Offer offer{kProtocolIsakmp, "0011223344556677", {{1, AppleTransform(7, 256, 2, 14)}}};
   const Bytes body = offer.Body();
-  EXPECT_TRUE(ChoosePhaseOne(*DecodeSa(body), {}).has_value());
+  EXPECT_TRUE(ChoosePhaseOne(*DecodeSa(body), PhaseOnePolicy::Compat()).has_value());
 }
 
 // ---- ESP

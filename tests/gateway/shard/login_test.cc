@@ -124,7 +124,8 @@ TEST(FailedLogin, WrongPreSharedKey) {
 }
 
 TEST(FailedLogin, NothingInCommon) {
-  World world;
+  World world(
+      {.configure = [](conf::Model& model) { model.ike.profile = conf::Ike::Profile::kModern; }});
   Caller& caller = world.Add({.change = [](auto& client) {
     for (auto& suite : client.ipsec.ike.phase_one) {
       suite.cipher = crypto::ike::IkeCipher::kTripleDesCbc;

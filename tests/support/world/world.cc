@@ -259,6 +259,7 @@ void World::ForgetNats() {
 }
 
 void World::OnWire(Bytes packet, std::function<void(Bytes)> arrive) {
+  if (on_outer) on_outer(packet);
   for (int copies = Chance(options_.duplicate_percent) ? 2 : 1; copies > 0; --copies) {
     if (deaf || Chance(options_.loss_percent)) continue;
     absl::Duration delay = options_.least_delay;

@@ -86,6 +86,8 @@ class World {
   void ForgetNats();  // every NAT gives every flow another port from now on
   // Called before a packet reaches a client, who may be given others first.
   std::function<void(Caller& to, const stack::Bytes& packet)> on_delivery;
+  // Sees every packet that is put on the outer wire, both ways, before it may be lost.
+  std::function<void(const stack::Bytes& packet)> on_outer;
   bool crew_is_busy = false;  // every question is refused
   bool deaf = false;          // nothing passes the outer wire
 
