@@ -38,12 +38,6 @@ void FindInUsers(const conf::Model& model, Finder& finder) {
   }
 }
 
-void FindInIke(const conf::Model& model, Finder& finder) {
-  const conf::Ike usual;
-  finder.Note(model.ike.nat_d_echo != usual.nat_d_echo, "ike.nat_d_echo");
-  finder.Note(model.ike.public_address.has_value(), "ike.public_address");
-}
-
 void FindInLimits(const conf::Model& model, Finder& finder) {
   const conf::Limits usual;
   const conf::Limits& limits = model.limits;
@@ -63,7 +57,6 @@ std::vector<std::string> UnavailableKeys(const conf::Model& model) {
     FindInInterface(model.interfaces[i], "interface[" + std::to_string(i) + "].", finder);
   }
   FindInUsers(model, finder);
-  FindInIke(model, finder);
   FindInLimits(model, finder);
   return finder.Take();
 }

@@ -126,7 +126,7 @@ struct ProposalChosen {
 };
 struct NatDetected {
   bool peer, local;  // who is behind a NAT; both false: nobody
-  bool forced;       // we pretended one, so that ESP travels in UDP
+  bool forced;       // we pretended one at the peer's end, so that ESP travels in UDP
 };
 struct KeysAgreed {};  // both ends know the Diffie-Hellman secret; identities come next
 struct QuickModeStarted {

@@ -61,7 +61,10 @@ struct IsakmpSa {
   Iv last_block;  // of phase 1: all other exchanges begin with it
 
   const NattVersion* natt = nullptr;  // what was agreed on; nullptr: no NAT traversal
-  bool peer_natted = false, local_natted = false;
+  bool peer_natted = false;           // or was told so
+  bool local_natted = false;          // then this end keeps the mapping alive (RFC 3948 section 4)
+  // We are behind a NAT, and told the peer that we are not (NatDEcho).
+  bool nat_hidden = false;
   Vendors vendors;
   Identification peer;
   Path path;  // the last place where the peer proved to be

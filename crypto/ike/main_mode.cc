@@ -30,9 +30,9 @@ bool SaysInitialContact(const PayloadChain& payloads) {
 }
 
 // The peer's first NAT-D: how it sees our address.
-Bytes PeerViewOf(const PayloadChain& payloads, const NattVersion* version) {
+Bytes PeerViewOf(const PayloadChain& payloads, const NattVersion& version) {
   for (const auto& payload : payloads) {
-    if (version != nullptr && payload.type == version->nat_d) return stack::ToBytes(payload.body);
+    if (payload.type == version.nat_d) return stack::ToBytes(payload.body);
   }
   return {};
 }
@@ -153,16 +153,26 @@ void MainMode::OnKey(const Isakmp& message, const In& in, Out& out) {
   asked.publics.cookies = cookies_;
   asked.publics.g_xi = stack::ToBytes(*ke);
   asked.publics.ni = stack::ToBytes(*nonce);
-  if (seen_.natt != nullptr) {
-    asked.nat = CompareNatD(*payloads, *seen_.natt, *PrimOf(suite_.hash), cookies_, asked.path);
-    asked.peer_view = PeerViewOf(*payloads, seen_.natt);
-    const bool forced = asked.nat.told && options_.force_udp_encapsulation;
-    out.Tell(Step{id_, asked.path, NatDetected{asked.nat.peer, asked.nat.local, forced}});
-  }
+  if (seen_.natt != nullptr) Compare(*payloads, asked, out);
   asked.ticket = tickets_.Issue(id_, 0);
   out.Tell(NeedDh{asked.ticket, suite_.group, asked.publics.g_xi, false});
   last_.Expect(in.bytes);
   state_ = std::move(asked);
+}
+
+// A NAT at our end is hidden from the peer by its own view of us. Then it sees none, unless it is
+// behind one itself, and would send bare ESP, which a router that forwards two ports does not let
+// in: so it is told that it is.
+void MainMode::Compare(const PayloadChain& payloads, Computing& asked, Out& out) {
+  NatTerms& nat = asked.nat;
+  nat.found = CompareNatD(payloads, *seen_.natt, *PrimOf(suite_.hash), cookies_, asked.path);
+  if (!nat.found.told) return;
+  nat.hidden = nat.found.local && options_.nat_d_echo != NatDEcho::kNever;
+  nat.forced = options_.force_udp_encapsulation || nat.hidden;
+  if (nat.hidden || options_.nat_d_echo == NatDEcho::kAlways) {
+    asked.peer_view = PeerViewOf(payloads, *seen_.natt);
+  }
+  out.Tell(Step{id_, asked.path, NatDetected{nat.found.peer, nat.found.local, nat.forced}});
 }
 
 void MainMode::OnDh(absl::Time, DhAnswer answer, Out& out) {
@@ -190,7 +200,7 @@ void MainMode::OnDh(absl::Time, DhAnswer answer, Out& out) {
   SendKey(*asked, publics, out);
   out.Tell(Step{id_, asked->path, KeysAgreed{}});
   const Iv iv = FirstIv(prf, publics, BlockSize(shape.id));
-  const NatFindings nat = asked->nat;
+  const NatTerms nat = asked->nat;
   state_ = WaitIdentity{std::move(publics), std::move(keys), *std::move(cipher), iv, nat};
 }
 
@@ -198,14 +208,14 @@ void MainMode::SendKey(const Computing& asked, const Publics& publics, Out& out)
   PayloadList mm4;
   mm4.Add(PayloadType::kKeyExchange, publics.g_xr);
   mm4.Add(PayloadType::kNonce, publics.nr);
-  if (asked.nat.told) {
+  if (asked.nat.found.told) {
     const HashId hash = *PrimOf(suite_.hash);
     Digest remote = NatD(hash, cookies_, asked.path.remote);
-    if (options_.force_udp_encapsulation) rng_.Fill(remote.span());
+    if (asked.nat.forced) rng_.Fill(remote.span());
     const Digest local = NatD(hash, cookies_, asked.path.local);
-    const bool mirror = options_.mirror_nat_d && asked.peer_view.size() == local.size();
+    const bool echo = asked.peer_view.size() == local.size();
     mm4.Add(seen_.natt->nat_d, remote.view());
-    mm4.Add(seen_.natt->nat_d, mirror ? ByteView(asked.peer_view) : local.view());
+    mm4.Add(seen_.natt->nat_d, echo ? ByteView(asked.peer_view) : local.view());
   }
   last_.Answer(ClearMessage(cookies_, ExchangeType::kIdentityProtection, 0, mm4));
   last_.Send(asked.path, out);
@@ -256,7 +266,7 @@ void MainMode::Finish(absl::Time now, WaitIdentity& state, Opened opened, const 
   path_ = {in.to, in.from};
   last_.Send(path_, out);
 
-  const bool forced = state.nat.told && options_.force_udp_encapsulation;
+  const NatTerms& nat = state.nat;
   auto sa = std::make_unique<IsakmpSa>(IsakmpSa{
       .id = id_,
       .cookies = cookies_,
@@ -266,15 +276,16 @@ void MainMode::Finish(absl::Time now, WaitIdentity& state, Opened opened, const 
       .skeyid_a = std::move(state.keys.skeyid_a),
       .cipher = std::move(state.cipher),
       .last_block = state.iv,
-      .natt = state.nat.told ? seen_.natt : nullptr,
-      .peer_natted = state.nat.peer || forced,
-      .local_natted = state.nat.local,
+      .natt = nat.found.told ? seen_.natt : nullptr,
+      .peer_natted = nat.found.peer || nat.forced,
+      .local_natted = nat.found.local,
+      .nat_hidden = nat.hidden,
       .vendors = seen_.vendors,
       .peer = *peer,
       .path = path_,
       .expires = ExpiryOf(now),
   });
-  out.Tell(PhaseOneUp{id_, path_, *peer, suite_, seen_.vendors, state.nat.peer, state.nat.local,
+  out.Tell(PhaseOneUp{id_, path_, *peer, suite_, seen_.vendors, nat.found.peer, nat.found.local,
                       sa->expires});
   if (SaysInitialContact(opened.payloads)) out.Tell(InitialContact{id_});
   state_ = Up{std::move(sa)};
@@ -282,7 +293,7 @@ void MainMode::Finish(absl::Time now, WaitIdentity& state, Opened opened, const 
 }
 
 Bytes MainMode::SealIdentity(WaitIdentity& state, const In& in) {
-  const Bytes id = EncodeId(Identification::OfAddress(options_.identity.value_or(in.to.ip)));
+  const Bytes id = EncodeId(Identification::OfAddress(OwnIdentity(state, in)));
   const Secret hash = HashR(*PrimOf(suite_.hash), state.keys.skeyid, state.publics, sai_, id);
   PayloadList mm6;
   mm6.Add(PayloadType::kId, id);
@@ -293,6 +304,12 @@ Bytes MainMode::SealIdentity(WaitIdentity& state, const In& in) {
   header.next_payload = mm6.first();
   header.exchange = ExchangeType::kIdentityProtection;
   return state.cipher.Seal(header, mm6.bytes(), state.iv);
+}
+
+// strongSwan as a client expects the address it dialled.
+stack::Ip4 MainMode::OwnIdentity(const WaitIdentity& state, const In& in) const {
+  if (options_.identity) return *options_.identity;
+  return state.nat.found.local ? options_.public_address.value_or(in.to.ip) : in.to.ip;
 }
 
 absl::Time MainMode::ExpiryOf(absl::Time now) const {

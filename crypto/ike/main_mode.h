@@ -60,21 +60,27 @@ class MainMode {
   std::unique_ptr<IsakmpSa> TakeSa();
 
  private:
+  // What was found out about NATs, and what we make of it.
+  struct NatTerms {
+    NatFindings found;
+    bool forced = false;  // the peer is told that it is behind a NAT, though it is not
+    bool hidden = false;  // and that we are not, though we are
+  };
   struct WaitFirst {};
   struct WaitKey {};
   struct Computing {
     Ticket ticket;
     Publics publics;  // g_xr and nr still empty
     Path path;
-    NatFindings nat;
-    Bytes peer_view;  // the peer's NAT-D for our address, of mirror_nat_d
+    NatTerms nat;
+    Bytes peer_view;  // the peer's NAT-D for our address, if it is to be sent back
   };
   struct WaitIdentity {
     Publics publics;
     PhaseOneKeys keys;
     MessageCipher cipher;
     Iv iv;
-    NatFindings nat;
+    NatTerms nat;
     bool suspected = false;  // WrongPskSuspected was told
   };
   struct Up {
@@ -89,9 +95,11 @@ class MainMode {
   void Refuse(const Isakmp& message, const In& in, NotifyType type, Out& out);
   void RefuseOffer(const Isakmp& message, const In& in, const SaOffer& offer, Out& out);
   void Suspect(WaitIdentity& state, const In& in, Failure why, Out& out);
+  void Compare(const PayloadChain& payloads, Computing& asked, Out& out);
   void SendKey(const Computing& asked, const Publics& publics, Out& out);
   void Finish(absl::Time now, WaitIdentity& state, Opened opened, const In& in, Out& out);
   Bytes SealIdentity(WaitIdentity& state, const In& in);
+  stack::Ip4 OwnIdentity(const WaitIdentity& state, const In& in) const;
   absl::Time ExpiryOf(absl::Time now) const;
 
   const PhaseOneId id_;

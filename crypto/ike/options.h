@@ -78,10 +78,21 @@ struct EspPolicy {
   static EspPolicy Modern();
 };
 
+// What to say of our own address in NAT-D (RFC 3947 section 3.2). A Windows client in its default
+// settings refuses a server that is behind a NAT, so there we say what the client wants to hear:
+// its own view of us back, and that it is behind a NAT itself, which makes ESP travel in UDP.
+enum class NatDEcho : uint8_t {
+  kAuto,    // where the client's view of us is not the address its messages came to
+  kAlways,  // whatever its view is
+  kNever,   // the truth: the address its messages came to
+};
+
 struct Options {
   std::shared_ptr<const PskStore> psks;  // null: nobody has a key
-  // What we call ourselves (ID_IPV4_ADDR). Absent: the local address of the path.
+  // What we call ourselves (ID_IPV4_ADDR). Absent: the address the peer dialled, as far as known.
   std::optional<stack::Ip4> identity;
+  // The address peers dial where a router forwards to us.
+  std::optional<stack::Ip4> public_address;
   PhaseOnePolicy phase_one = PhaseOnePolicy::Compat();
   EspPolicy esp;
 
@@ -93,9 +104,7 @@ struct Options {
   bool dpd = true;  // advertise and answer; StartDpd works with peers that advertised it
   // Pretend the peer is behind a NAT, so that its ESP comes in UDP whatever lies between.
   bool force_udp_encapsulation = false;
-  // Send the peer's own view of our address back as ours, so that Windows with its default settings
-  // connects though we are behind a NAT (it refuses such servers otherwise).
-  bool mirror_nat_d = false;
+  NatDEcho nat_d_echo = NatDEcho::kAuto;
 
   absl::Duration half_open_lifetime = absl::Seconds(30);
   // Added to the peer's phase-1 lifetime before we let go: renewing it is the peer's business.

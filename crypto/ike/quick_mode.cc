@@ -219,10 +219,19 @@ Bytes QuickMode::BuildSecond(Asking& asked, const Bytes& nr) {
   if (sa_.natt != nullptr && sa_.behind_nat() && IsUdpTransport(asked.suite.mode)) {
     // The initiator's address as seen here, and our own (RFC 3947 section 5.2).
     rest.Add(sa_.natt->nat_oa, EncodeNatOa(asked.path.remote.ip));
-    rest.Add(sa_.natt->nat_oa, EncodeNatOa(asked.path.local.ip));
+    rest.Add(sa_.natt->nat_oa, EncodeNatOa(OwnAddress(asked)));
   }
   const Secret hash = sa_.HashOf(message_id_, {asked.ni, rest.bytes()});
   return sa_.Seal(ExchangeType::kQuickMode, message_id_, hash, rest, asked.iv);
+}
+
+// Whoever was told that we are not behind a NAT is to find the address there that it dialled: it
+// names it in its own NAT-OA or in IDcr.
+stack::Ip4 QuickMode::OwnAddress(const Asking& asked) const {
+  const stack::Ip4 own = asked.path.local.ip;
+  if (!sa_.nat_hidden) return own;
+  if (asked.nat_oa_r) return *asked.nat_oa_r;
+  return asked.idcr.address().value_or(options_.public_address.value_or(own));
 }
 
 void QuickMode::TellReady(Asking& asked, const Bytes& nr, Out& out) {

@@ -82,6 +82,7 @@ class QuickMode {
   void Ask(Asking asked, Out& out);
   void SendSecond(absl::Time now, Asking& asked, Out& out);
   Bytes BuildSecond(Asking& asked, const Bytes& nr);
+  stack::Ip4 OwnAddress(const Asking& asked) const;
   void TellReady(Asking& asked, const Bytes& nr, Out& out);
   void Refuse(Failure why, NotifyType type, const Path& path, Out& out);
   void Fail(Failure why, Out& out);

@@ -84,10 +84,11 @@ std::string WordsOf(const ike::StepKind& what) {
             return "phase 1 chosen: " + ike::Text(chosen.suite);
           },
           [](const ike::NatDetected& nat) -> std::string {
-            if (nat.forced) return "no NAT found, UDP encapsulation forced";
-            if (nat.peer && nat.local) return "NAT on both sides";
-            if (nat.peer) return "client is behind a NAT";
-            return nat.local ? "we are behind a NAT" : "no NAT on the way";
+            const std::string found = nat.peer && nat.local ? "NAT on both sides"
+                                      : nat.peer            ? "client is behind a NAT"
+                                      : nat.local           ? "we are behind a NAT"
+                                                            : "no NAT on the way";
+            return found + (nat.forced && !nat.peer ? ", UDP encapsulation forced" : "");
           },
           [](const ike::KeysAgreed&) -> std::string { return "keys agreed"; },
           [](const ike::QuickModeStarted&) -> std::string { return "quick mode started"; },

@@ -9,6 +9,18 @@ namespace {
 // More are legal in a file but make no sense on one machine; indices fit in a byte everywhere.
 constexpr size_t kMaxInterfaces = 64;
 
+crypto::ike::NatDEcho EchoOf(conf::Ike::Echo echo) {
+  switch (echo) {
+    case conf::Ike::Echo::kAlways:
+      return crypto::ike::NatDEcho::kAlways;
+    case conf::Ike::Echo::kNever:
+      return crypto::ike::NatDEcho::kNever;
+    case conf::Ike::Echo::kAuto:
+      break;
+  }
+  return crypto::ike::NatDEcho::kAuto;
+}
+
 void ChooseProfile(const conf::Ike& ike, crypto::ike::Options& options) {
   if (ike.profile == conf::Ike::Profile::kModern) {
     options.phase_one = crypto::ike::PhaseOnePolicy::Modern();
@@ -22,7 +34,9 @@ crypto::ike::Options TranslateIke(const conf::Model& model) {
   crypto::ike::Options options;
   ChooseProfile(model.ike, options);
   options.psks = TranslatePsks(model);
+  options.public_address = model.ike.public_address;
   options.force_udp_encapsulation = model.ike.force_encapsulation;
+  options.nat_d_echo = EchoOf(model.ike.nat_d_echo);
   options.dpd = model.ike.dpd > absl::ZeroDuration();
   return options;
 }

@@ -12,6 +12,7 @@ namespace test {
 namespace {
 
 using crypto::Group;
+using crypto::ike::NatDEcho;
 using gateway::load::Milestone;
 
 crypto::ike::Options OptionsOf(const conf::Model& model) {
@@ -43,10 +44,15 @@ TEST(IkeSettings, ProfileAndItsOverrides) {
 
 TEST(IkeSettings, NatAndDpd) {
   conf::Model model = DefaultModel();
+  EXPECT_EQ(OptionsOf(model).nat_d_echo, NatDEcho::kAuto);
   EXPECT_TRUE(OptionsOf(model).dpd);
+  model.ike.nat_d_echo = conf::Ike::Echo::kNever;
+  model.ike.public_address = kServe;
   model.ike.force_encapsulation = true;
   model.ike.dpd = absl::ZeroDuration();
   const auto options = OptionsOf(model);
+  EXPECT_EQ(options.nat_d_echo, NatDEcho::kNever);
+  EXPECT_EQ(options.public_address, kServe);
   EXPECT_TRUE(options.force_udp_encapsulation);
   EXPECT_FALSE(options.dpd);
 }
