@@ -43,9 +43,6 @@ void FindInLimits(const conf::Model& model, Finder& finder) {
   const conf::Limits& limits = model.limits;
   finder.Note(model.nat.filtering != conf::Nat::Filtering::kEndpointIndependent, "nat.filtering");
   finder.Note(limits.sessions != usual.sessions, "limits.sessions");
-  finder.Note(limits.half_open != usual.half_open, "limits.half_open");
-  finder.Note(limits.half_open_per_prefix != usual.half_open_per_prefix,
-              "limits.half_open_per_prefix");
   finder.Note(limits.flows != usual.flows, "limits.flows");
 }
 

@@ -187,7 +187,8 @@ struct PhaseOneFailed {
 // The ISAKMP SA is no more. ESP SAs negotiated under it live on (RFC 2409 ties them to nothing):
 // neither they nor L2TP may be touched for this.
 struct PhaseOneGone {
-  enum class Why : uint8_t { kDeletedByPeer, kDeletedHere, kExpired };
+  // kCrowdedOut: its identity, or its address, has too many (established.h). The peer is not told.
+  enum class Why : uint8_t { kDeletedByPeer, kDeletedHere, kExpired, kCrowdedOut };
   PhaseOneId sa;
   Why why;
 };

@@ -114,10 +114,12 @@ struct Options {
   absl::Duration dpd_retry = absl::Seconds(5);  // between our R-U-THEREs
   int dpd_tries = 4;
 
-  size_t max_half_open = 1024;            // phase 1s not yet authenticated
-  size_t max_half_open_per_source = 128;  // of one address: a whole office may sit behind it
-  size_t max_phase_ones = 65536;
-  size_t max_quick_modes = 16;  // at the same time under one phase 1
+  // See half_open.h and established.h.
+  size_t max_half_open = 1024;
+  size_t max_half_open_per_prefix = 64;
+  size_t max_phase_ones = 65536;           // authenticated ones
+  size_t max_phase_ones_of_identity = 64;  // of these, of one identity at one address
+  size_t max_quick_modes = 16;             // at the same time under one phase 1
 };
 
 // What we offer and who we say we are.

@@ -46,9 +46,10 @@ struct Responder::PhaseOne : stack::WheelEntry {
   MainMode main_mode;  // stays for repetitions of MM5
   const PhaseOneId id;
   FirstKey first{};
-  bool half_open = true;  // counts as such
+  HalfOpen::Place place;  // until there is an SA
 
   std::unique_ptr<IsakmpSa> sa;
+  bool established = false;  // counts as such
   std::unique_ptr<Informational> informational;
   std::map<uint32_t, std::unique_ptr<QuickMode>> quick_modes;  // few: at most max_quick_modes
   SeenIds used_ids;
@@ -108,7 +109,10 @@ void Responder::PhaseOne::OnDeadline(absl::Time now, Out& out) {
 // -----------------------------------------------------------------------------------
 
 Responder::Responder(absl::Time now, const Options& options, stack::Rng& rng)
-    : options_(std::make_shared<const Options>(options)), rng_(rng), wheel_(now) {}
+    : options_(std::make_shared<const Options>(options)),
+      rng_(rng),
+      wheel_(now),
+      half_open_(rng.U64()) {}
 
 Responder::~Responder() = default;
 
@@ -163,7 +167,8 @@ void Responder::OnFirst(absl::Time now, const In& in, Out& out) {
     return phase_one.main_mode.OnPacket(now, in, out);
   }
   if (!MainMode::IsFirst(message)) return out.Tell(Drop::kIkeMalformed);  // takes nobody's place
-  if (!MakeRoom(now, in.from.ip, out)) return out.Tell(Drop::kHalfOpenLimit);
+  const bool renewal = established_.Knows(in.from.ip);
+  if (!MakeRoom(now, in.from.ip, renewal, out)) return out.Tell(Drop::kHalfOpenLimit);
 
   const uint64_t cookie = NewCookie();
   auto phase_one = std::make_unique<PhaseOne>(now, cookie, options_, tickets_, rng_);
@@ -171,34 +176,18 @@ void Responder::OnFirst(absl::Time now, const In& in, Out& out) {
   if (!phase_one->main_mode.started()) return;  // refused: nothing is kept
   phase_one->first = key;
   by_first_.emplace(key, cookie);
-  half_open_order_.push_back(cookie);
-  ++half_open_count_;
-  ++half_open_of_[in.from.ip];
+  phase_one->place = half_open_.Enter(in.from.ip, renewal, cookie);
   PhaseOne& kept = *phase_ones_.emplace(cookie, std::move(phase_one)).first->second;
   Settle(now, kept, out);
 }
 
-// Whether one more half-open phase 1 may begin. Under a flood the oldest one that never showed it
-// is where it says makes room; those that did (they sent MM3) are left alone.
-bool Responder::MakeRoom(absl::Time, stack::Ip4 remote, Out& out) {
-  if (phase_ones_.size() >= options_->max_phase_ones) return false;
-  const auto of_source = half_open_of_.find(remote);
-  if (of_source != half_open_of_.end() && of_source->second >= options_->max_half_open_per_source) {
-    return false;
-  }
-  while (half_open_count_ >= options_->max_half_open) {
-    const auto victim =
-        std::find_if(half_open_order_.begin(), half_open_order_.end(), [&](uint64_t cookie) {
-          const PhaseOne* phase_one = Of({cookie});
-          return phase_one != nullptr && phase_one->half_open && !phase_one->main_mode.proven();
-        });
-    if (victim == half_open_order_.end()) return false;
-    PhaseOne& phase_one = *Of({*victim});
-    half_open_order_.erase(victim);
-    out.Tell(
-        PhaseOneFailed{phase_one.id, phase_one.main_mode.path(), Failure::kCrowdedOut, {}, {}, {}});
-    Remove(phase_one);
-  }
+// Whether one more half-open phase 1 may begin: see half_open.h for who goes for it.
+bool Responder::MakeRoom(absl::Time now, stack::Ip4 remote, bool known, Out& out) {
+  const HalfOpen::Answer answer = half_open_.Ask(now, remote, known, half_open_limits());
+  if (!answer.victim) return answer.welcome;
+  PhaseOne& victim = *Of({*answer.victim});
+  out.Tell(PhaseOneFailed{victim.id, victim.main_mode.path(), Failure::kCrowdedOut, {}, {}, {}});
+  Remove(victim, HalfOpen::End::kCrowdedOut);
   return true;
 }
 
@@ -299,38 +288,44 @@ Responder::PhaseOne* Responder::Of(PhaseOneId sa) const {
 void Responder::Settle(absl::Time now, PhaseOne& phase_one, Out& out) {
   phase_one.AfterMainMode();
   phase_one.Prune();
-  if (phase_one.sa != nullptr && phase_one.half_open) CountClosed(phase_one);
   if (phase_one.main_mode.failed()) return Remove(phase_one);
+  if (phase_one.main_mode.proven() && !phase_one.established) half_open_.Prove(phase_one.place);
   if (phase_one.sa != nullptr) {
-    const bool by_peer = phase_one.informational->deleted_by_peer();
-    if (by_peer || phase_one.expired || phase_one.deleted_here) {
-      using Why = PhaseOneGone::Why;
-      if (!by_peer) SendDeletePhaseOne(*phase_one.sa, rng_, out);
-      out.Tell(PhaseOneGone{phase_one.id, by_peer             ? Why::kDeletedByPeer
-                                          : phase_one.expired ? Why::kExpired
-                                                              : Why::kDeletedHere});
-      return Remove(phase_one);
-    }
+    using enum PhaseOneGone::Why;
+    if (!phase_one.established) Establish(phase_one, out);
+    if (phase_one.informational->deleted_by_peer()) return Gone(phase_one, kDeletedByPeer, out);
+    if (phase_one.expired) return Gone(phase_one, kExpired, out);
+    if (phase_one.deleted_here) return Gone(phase_one, kDeletedHere, out);
   }
   wheel_.Schedule(phase_one, std::max(phase_one.NextDeadline(), now));
 }
 
-// The phase 1 is half-open no more, either way.
-void Responder::CountClosed(PhaseOne& phase_one) {
-  phase_one.half_open = false;
-  --half_open_count_;
-  const auto it = half_open_of_.find(phase_one.first.remote);
-  if (it != half_open_of_.end() && --it->second == 0) half_open_of_.erase(it);
-  // Names of closed ones are dropped from the front; the rest of them as they come there.
-  while (!half_open_order_.empty()) {
-    const PhaseOne* oldest = Of({half_open_order_.front()});
-    if (oldest != nullptr && oldest->half_open) break;
-    half_open_order_.pop_front();
-  }
+// The peer is authenticated. One of its older phase 1s may have to go: silently, because behind a
+// translator from IPv6 many telephones show the same identity at the same address, and a DELETE
+// would end what the other one still uses.
+void Responder::Establish(PhaseOne& phase_one, Out& out) {
+  phase_one.established = true;
+  half_open_.Leave(phase_one.place, HalfOpen::End::kSuccess, half_open_limits());
+  const auto victim =
+      established_.Add(phase_one.first.remote, phase_one.sa->peer, phase_one.id.cookie,
+                       {options_->max_phase_ones, options_->max_phase_ones_of_identity});
+  if (victim) Gone(*Of({*victim}), PhaseOneGone::Why::kCrowdedOut, out);
 }
 
-void Responder::Remove(PhaseOne& phase_one) {
-  if (phase_one.half_open) CountClosed(phase_one);
+void Responder::Gone(PhaseOne& phase_one, PhaseOneGone::Why why, Out& out) {
+  using enum PhaseOneGone::Why;
+  const bool tells = why == kExpired || why == kDeletedHere;
+  if (tells) SendDeletePhaseOne(*phase_one.sa, rng_, out);
+  out.Tell(PhaseOneGone{phase_one.id, why});
+  Remove(phase_one);
+}
+
+void Responder::Remove(PhaseOne& phase_one, HalfOpen::End end) {
+  if (phase_one.established) {
+    established_.Remove(phase_one.first.remote, phase_one.id.cookie);
+  } else {
+    half_open_.Leave(phase_one.place, end, half_open_limits());
+  }
   by_first_.erase(phase_one.first);
   phase_ones_.erase(phase_one.id.cookie);
 }

@@ -7,12 +7,13 @@
 // 4500 with the non-ESP marker, which it takes off before.
 #pragma once
 
-#include <deque>
 #include <memory>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "crypto/ike/established.h"
 #include "crypto/ike/event.h"
+#include "crypto/ike/half_open.h"
 #include "crypto/ike/isakmp_sa.h"
 #include "crypto/ike/options.h"
 #include "crypto/ike/ticket.h"
@@ -58,8 +59,8 @@ class Responder {
 
   // For status: nullptr if unknown or not yet authenticated. Good until the next call.
   const IsakmpSa* Find(PhaseOneId sa) const;
-  size_t half_open() const { return half_open_count_; }
-  size_t established() const { return phase_ones_.size() - half_open_count_; }
+  size_t half_open() const { return half_open_.size(); }
+  size_t established() const { return established_.size(); }
 
  private:
   struct PhaseOne;
@@ -76,12 +77,16 @@ class Responder {
   };
 
   void OnFirst(absl::Time now, const In& in, Out& out);
-  bool MakeRoom(absl::Time now, stack::Ip4 remote, Out& out);
+  bool MakeRoom(absl::Time now, stack::Ip4 remote, bool known, Out& out);
   uint64_t NewCookie();
   void Settle(absl::Time now, PhaseOne& phase_one, Out& out);
-  void CountClosed(PhaseOne& phase_one);
-  void Remove(PhaseOne& phase_one);
+  void Establish(PhaseOne& phase_one, Out& out);
+  void Gone(PhaseOne& phase_one, PhaseOneGone::Why why, Out& out);
+  void Remove(PhaseOne& phase_one, HalfOpen::End end = HalfOpen::End::kFailure);
   PhaseOne* Of(PhaseOneId sa) const;
+  HalfOpen::Limits half_open_limits() const {
+    return {options_->max_half_open, options_->max_half_open_per_prefix};
+  }
 
   std::shared_ptr<const Options> options_;  // each phase 1 keeps the ones it began with
   stack::Rng& rng_;
@@ -89,9 +94,8 @@ class Responder {
   stack::Wheel wheel_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<PhaseOne>> phase_ones_;  // by responder cookie
   absl::flat_hash_map<FirstKey, uint64_t> by_first_;
-  absl::flat_hash_map<stack::Ip4, size_t> half_open_of_;
-  std::deque<uint64_t> half_open_order_;  // oldest first; may name ones that are gone or done
-  size_t half_open_count_ = 0;
+  HalfOpen half_open_;
+  Established established_;
 };
 static_assert(stack::Machine<Responder>);
 

@@ -211,7 +211,9 @@ void Peers::On(absl::Time now, const ike::PhaseOneGone& gone) {
   if (it == logins_.end()) return;
   const char* why = gone.why == ike::PhaseOneGone::Why::kDeletedByPeer ? "deleted by the client"
                     : gone.why == ike::PhaseOneGone::Why::kDeletedHere ? "deleted here"
-                                                                       : "expired";
+                    : gone.why == ike::PhaseOneGone::Why::kCrowdedOut
+                        ? "this client began too many others"
+                        : "expired";
   Say(Level::kInfo, now, "phase1_gone", it->second.began, it->second.path.remote,
       std::string("phase 1 ended: ") + why);
   Forget(gone.sa);

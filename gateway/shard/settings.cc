@@ -9,6 +9,13 @@ namespace {
 // More are legal in a file but make no sense on one machine; indices fit in a byte everywhere.
 constexpr size_t kMaxInterfaces = 64;
 
+// A shard's share of a limit of the whole gateway; the kernel spreads logins only roughly evenly.
+constexpr size_t kLeastShare = 16;
+size_t ShareOf(size_t limit, uint8_t shards) { return std::max(kLeastShare, limit / shards); }
+// Phase 1s for each session: the one in use, one that replaces it, and some that were left behind.
+constexpr size_t kPhaseOnesPerSession = 4;
+constexpr size_t kLeastPhaseOnes = 1024;
+
 crypto::ike::NatDEcho EchoOf(conf::Ike::Echo echo) {
   switch (echo) {
     case conf::Ike::Echo::kAlways:
@@ -30,7 +37,7 @@ void ChooseProfile(const conf::Ike& ike, crypto::ike::Options& options) {
   if (ike.md5) options.phase_one.AllowMd5();
 }
 
-crypto::ike::Options TranslateIke(const conf::Model& model) {
+crypto::ike::Options TranslateIke(const conf::Model& model, uint8_t shards) {
   crypto::ike::Options options;
   ChooseProfile(model.ike, options);
   options.psks = TranslatePsks(model);
@@ -38,6 +45,10 @@ crypto::ike::Options TranslateIke(const conf::Model& model) {
   options.force_udp_encapsulation = model.ike.force_encapsulation;
   options.nat_d_echo = EchoOf(model.ike.nat_d_echo);
   options.dpd = model.ike.dpd > absl::ZeroDuration();
+  options.max_half_open = ShareOf(model.limits.half_open, shards);
+  options.max_half_open_per_prefix = ShareOf(model.limits.half_open_per_prefix, shards);
+  options.max_phase_ones =
+      std::max(kLeastPhaseOnes, kPhaseOnesPerSession * model.limits.sessions / shards);
   return options;
 }
 
@@ -191,7 +202,7 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
   auto users = TranslateUsers(model.users, rng);
   if (!users.ok()) return users.status();
   settings.users = *std::move(users);
-  settings.ike = TranslateIke(model);
+  settings.ike = TranslateIke(model, shards);
   settings.l2tp = TranslateL2tp(model.l2tp);
   settings.ppp = TranslatePpp(model.ppp, model.l2tp.host_name);
   settings.nat = TranslateNat(model.nat, shards);

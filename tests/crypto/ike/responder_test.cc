@@ -232,15 +232,15 @@ Bytes FirstMessageOf(uint64_t cookie) {
 TEST(Responder, HalfOpenLoginsAreBounded) {
   Login::Setup setup;
   setup.options.max_half_open = 10;
-  setup.options.max_half_open_per_source = 4;
+  setup.options.max_half_open_per_prefix = 4;
   Login login(std::move(setup));
   for (uint32_t i = 1; i <= 6; ++i) {
     login.Inject(FirstMessageOf(i), {test::kGateway, {{0x01000001}, 500}});
   }
   EXPECT_EQ(login.responder->half_open(), 4u);
-  EXPECT_EQ(login.at_server.Drops(Drop::kHalfOpenLimit), 2u);
+  EXPECT_EQ(login.at_server.Count<PhaseOneFailed>(), 2u);  // the oldest of them
   for (uint32_t i = 1; i <= 100; ++i) {
-    login.Inject(FirstMessageOf(i), {test::kGateway, {{0x02000000 + i}, 500}});
+    login.Inject(FirstMessageOf(i), {test::kGateway, {{0x02000000 + (i << 8)}, 500}});
     ASSERT_LE(login.responder->half_open(), 10u);
   }
   EXPECT_EQ(login.at_server.Last<PhaseOneFailed>()->why, Failure::kCrowdedOut);

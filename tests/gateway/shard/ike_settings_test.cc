@@ -1,4 +1,4 @@
-// What the keys of [ike] and [[psk]] come to: as IKE's options, and in logins.
+// What the keys of [ike], [[psk]] and [limits] come to: as IKE's options, and in logins.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,10 +15,10 @@ using crypto::Group;
 using crypto::ike::NatDEcho;
 using gateway::load::Milestone;
 
-crypto::ike::Options OptionsOf(const conf::Model& model) {
+crypto::ike::Options OptionsOf(const conf::Model& model, uint8_t shards = 1) {
   FixedRng rng(1);
   const std::vector<gateway::shard::InterfaceFacts> facts(model.interfaces.size());
-  return gateway::shard::Translate(model, facts, 1, rng)->ike;
+  return gateway::shard::Translate(model, facts, shards, rng)->ike;
 }
 
 TEST(IkeSettings, ProfileAndItsOverrides) {
@@ -42,19 +42,25 @@ TEST(IkeSettings, ProfileAndItsOverrides) {
   EXPECT_EQ(OptionsOf(model).phase_one.hashes.back(), crypto::ike::IkeHash::kMd5);
 }
 
-TEST(IkeSettings, NatAndDpd) {
+TEST(IkeSettings, NatDpdAndLimits) {
   conf::Model model = DefaultModel();
   EXPECT_EQ(OptionsOf(model).nat_d_echo, NatDEcho::kAuto);
   EXPECT_TRUE(OptionsOf(model).dpd);
+  EXPECT_EQ(OptionsOf(model).max_half_open, 4096u);
+  EXPECT_EQ(OptionsOf(model).max_half_open_per_prefix, 64u);
   model.ike.nat_d_echo = conf::Ike::Echo::kNever;
   model.ike.public_address = kServe;
   model.ike.force_encapsulation = true;
   model.ike.dpd = absl::ZeroDuration();
-  const auto options = OptionsOf(model);
+  model.limits.half_open = 100;
+  model.limits.half_open_per_prefix = 20;
+  const auto options = OptionsOf(model, 4);
   EXPECT_EQ(options.nat_d_echo, NatDEcho::kNever);
   EXPECT_EQ(options.public_address, kServe);
   EXPECT_TRUE(options.force_udp_encapsulation);
   EXPECT_FALSE(options.dpd);
+  EXPECT_EQ(options.max_half_open, 25u);
+  EXPECT_EQ(options.max_half_open_per_prefix, 16u);  // never less
 }
 
 TEST(IkeSettings, AKeyForEachPrefix) {
