@@ -165,7 +165,7 @@ struct PhaseOneUp {
   PhaseOneSuite suite;
   Vendors vendors;
   bool peer_natted = false, local_natted = false;
-  absl::Time expires;  // absl::InfiniteFuture() if the peer asked for no limit
+  absl::Time expires;
 };
 
 // MM5 decrypts to garbage: nearly always another pre-shared key. Told once a login; the login goes

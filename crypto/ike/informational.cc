@@ -134,6 +134,7 @@ void Informational::OnAck(const Notify& notify, const Path& from, Out& out) {
   const uint32_t behind = sequence_ - stack::Load32(notify.data.data());
   if (behind >= static_cast<uint32_t>(asked_)) return;  // none of the ones under way
   asked_ = 0;
+  silent_ = false;
   timers_.Disarm(Timer::kRetry);
   sa_.Prove(from, out);
   out.Tell(PeerAlive{sa_.id});
@@ -158,6 +159,7 @@ void Informational::OnDeadline(absl::Time now, Out& out) {
   if (!timers_.TakeDue(Timer::kRetry, now)) return;
   if (asked_ < dpd_.tries) return Ask(now, out);
   asked_ = 0;
+  silent_ = true;
   out.Tell(PeerDead{sa_.id});
 }
 

@@ -46,6 +46,8 @@ class Informational {
   // False if the peer never advertised DPD. PeerAlive or PeerDead follows; a second call while one
   // is under way changes nothing.
   bool StartDpd(absl::Time now, Out& out);
+  // The last dead peer detection that came to an end found nobody.
+  bool silent() const { return silent_; }
   // The peer deleted the ISAKMP SA. The owner tells PhaseOneGone and lets go.
   bool deleted_by_peer() const { return deleted_by_peer_; }
   // The error notify that came since the last call, kNone if there was none: it names no exchange.
@@ -64,7 +66,7 @@ class Informational {
   const DpdOptions dpd_;
   stack::Rng& rng_;
   SeenIds seen_;
-  bool deleted_by_peer_ = false;
+  bool deleted_by_peer_ = false, silent_ = false;
   NotifyType refusal_ = NotifyType::kNone;
 
   uint32_t sequence_;  // of our last R-U-THERE; begins at random below 2^31 (RFC 3706)

@@ -313,9 +313,9 @@ stack::Ip4 MainMode::OwnIdentity(const WaitIdentity& state, const In& in) const 
 }
 
 absl::Time MainMode::ExpiryOf(absl::Time now) const {
-  if (!suite_.lifetime.seconds) return now + options_.default_lifetime + options_.lifetime_grace;
-  if (*suite_.lifetime.seconds == 0) return absl::InfiniteFuture();
-  return now + absl::Seconds(*suite_.lifetime.seconds) + options_.lifetime_grace;
+  const uint32_t seconds = suite_.lifetime.seconds.value_or(0);
+  const absl::Duration asked = seconds == 0 ? options_.default_lifetime : absl::Seconds(seconds);
+  return now + std::min(asked, options_.longest_lifetime) + options_.lifetime_grace;
 }
 
 // ---- The end

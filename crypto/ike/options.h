@@ -109,9 +109,11 @@ struct Options {
   absl::Duration half_open_lifetime = absl::Seconds(30);
   // Added to the peer's phase-1 lifetime before we let go: renewing it is the peer's business.
   absl::Duration lifetime_grace = absl::Seconds(60);
-  // For a peer that names no phase-1 lifetime (RFC 2407 section 4.5).
+  // For a peer that names no phase-1 lifetime (RFC 2407 section 4.5), or says 0: no limit. The
+  // latter is asked then whether it is still there, and may go on if it answers.
   absl::Duration default_lifetime = absl::Hours(8);
-  absl::Duration dpd_retry = absl::Seconds(5);  // between our R-U-THEREs
+  absl::Duration longest_lifetime = absl::Hours(24 * 7);  // of more than this no peer has need
+  absl::Duration dpd_retry = absl::Seconds(5);            // between our R-U-THEREs
   int dpd_tries = 4;
 
   // See half_open.h and established.h.

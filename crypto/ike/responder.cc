@@ -31,6 +31,7 @@ struct Responder::PhaseOne : stack::WheelEntry {
     return next;
   }
   void AfterMainMode();
+  bool MayGoOn(absl::Time now, Out& out);
   void OnQuickMode(absl::Time now, uint32_t message_id, const In& in, Out& out);
   void OnDeadline(absl::Time now, Out& out);
   QuickMode* RoomForQuickMode(absl::Time now, uint32_t message_id);
@@ -102,7 +103,16 @@ void Responder::PhaseOne::OnDeadline(absl::Time now, Out& out) {
   if (sa == nullptr) return;
   informational->OnDeadline(now, out);
   for (auto& [message_id, mode] : quick_modes) mode->OnDeadline(now, out);
-  if (sa->expires <= now) expired = true;
+  if (sa->expires <= now && !MayGoOn(now, out)) expired = true;
+}
+
+// A peer that asked for no limit will not renew the SA. It keeps it for as long as it shows a sign
+// of life when its time is up.
+bool Responder::PhaseOne::MayGoOn(absl::Time now, Out& out) {
+  if (sa->suite.lifetime.seconds != 0u || informational->silent()) return false;
+  if (!informational->StartDpd(now, out)) return false;
+  sa->expires = now + options->default_lifetime;
+  return true;
 }
 
 // ---- Responder

@@ -381,15 +381,43 @@ TEST(Login, PhaseOneExpiresAndItsChildrenDoNot) {
   EXPECT_EQ(login.at_server.Count<ChildDeleted>() + login.at_server.Count<ChildFailed>(), 0u);
 }
 
-TEST(Login, LifetimeOfZeroMeansNoLimit) {
+// strongSwan with rekeying off offers 0 seconds. The SA is kept as long as the client is there.
+TEST(Login, LifetimeOfZeroGoesOnWhileTheClientAnswers) {
   Login::Setup setup;
   setup.client = InitiatorOptions::Default(Psk());
   for (PhaseOneSuite& suite : setup.client->phase_one) suite.lifetime.seconds = 0;
   Login login(std::move(setup));
   ASSERT_TRUE(login.Complete());
-  EXPECT_EQ(login.at_server.Last<PhaseOneUp>()->expires, absl::InfiniteFuture());
+  EXPECT_LT(login.at_server.Last<PhaseOneUp>()->expires - test::kStart, absl::Hours(9));
   login.pipe->RunFor(absl::Hours(100));
   EXPECT_EQ(login.at_server.Count<PhaseOneGone>(), 0u);
+  login.pipe->faults().loss_percent = 100;
+  login.pipe->RunFor(absl::Hours(17));
+  ASSERT_EQ(login.at_server.Count<PhaseOneGone>(), 1u);
+  EXPECT_EQ(login.at_server.Last<PhaseOneGone>()->why, PhaseOneGone::Why::kExpired);
+}
+
+TEST(Login, OddPhaseOneLifetimes) {
+  const Options ours;
+  const auto until = [&](std::optional<uint32_t> seconds, bool client_speaks_dpd) {
+    Login::Setup setup;
+    setup.client = InitiatorOptions::Default(Psk());
+    setup.client->dpd = client_speaks_dpd;
+    for (PhaseOneSuite& suite : setup.client->phase_one) suite.lifetime.seconds = seconds;
+    Login login(std::move(setup));
+    EXPECT_TRUE(login.Complete());
+    login.pipe->faults().loss_percent = 100;  // the client's own end is not to be seen
+    login.pipe->RunFor(ours.longest_lifetime * 2);
+    EXPECT_EQ(login.at_server.Count<PhaseOneGone>(), 1u);
+    return login.at_server.Last<PhaseOneUp>()->expires - test::kStart - ours.lifetime_grace;
+  };
+  const auto about = [](absl::Duration length) {
+    return testing::AllOf(testing::Ge(length), testing::Lt(length + absl::Seconds(1)));
+  };
+  EXPECT_THAT(until(1, true), about(absl::Seconds(1)));
+  EXPECT_THAT(until(0xffffffff, true), about(ours.longest_lifetime));
+  EXPECT_THAT(until(std::nullopt, true), about(ours.default_lifetime));
+  EXPECT_THAT(until(0, false), about(ours.default_lifetime));
 }
 
 TEST(Login, ARefusedSpiFailsTheQuickMode) {

@@ -265,7 +265,9 @@ TEST_P(RecordedClient, OurResponderGoesThroughTheirLogin) {
   EXPECT_EQ(ToHex(sent[2]), ToHex(recording.messages[5].bytes));  // MM6: octet for octet theirs
   test::Story story{std::move(told)};
   ASSERT_NE(story.Last<PhaseOneUp>(), nullptr);
-  EXPECT_EQ(story.Last<PhaseOneUp>()->expires, absl::InfiniteFuture());  // they offered 0 seconds
+  // They offered 0 seconds: no limit, so it is ours.
+  EXPECT_EQ(story.Last<PhaseOneUp>()->expires,
+            test::kStart + options.default_lifetime + options.lifetime_grace);
   EXPECT_EQ(story.Count<stack::Drop>(), 0u);
   const auto* ready = story.Last<ChildReady>();
   ASSERT_NE(ready, nullptr);
