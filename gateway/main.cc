@@ -76,6 +76,8 @@ int main(int argc, char** argv) {
   run->add_option("config", path, "Configuration file (TOML)")->required();
   run->add_flag("--log-json", options.log_json, "One JSON object a line instead of text");
   run->add_option("--log-level", options.log_level, "debug, info, warning or error");
+  run->add_option("--keylog", options.keylog,
+                  "DEBUGGING ONLY: write all clients' session keys to this directory");
 
   CLI::App* check = app.add_subcommand(
       "check", "Say what is wrong with a configuration; exit code 2 if anything is");

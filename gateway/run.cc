@@ -12,6 +12,7 @@
 #include "gateway/crew/crew.h"
 #include "gateway/io/clock.h"
 #include "gateway/io/event_loop.h"
+#include "gateway/io/keylog.h"
 #include "gateway/io/log.h"
 #include "gateway/io/nic.h"
 #include "gateway/io/packet_ring.h"
@@ -63,7 +64,8 @@ class Gateway {
   Gateway(const conf::Model& model, const RunOptions& options)
       : model_(model),
         log_level_(LevelOf(model.log.level)),
-        log_json_(model.log.json || options.log_json) {
+        log_json_(model.log.json || options.log_json),
+        keylog_directory_(options.keylog) {
     if (options.log_level) log_level_ = io::LevelOf(*options.log_level).value_or(log_level_);
   }
   ~Gateway() { Stop(); }
@@ -72,6 +74,7 @@ class Gateway {
   absl::Status Loop();
 
  private:
+  absl::Status OpenKeyLog();
   absl::Status OpenInterfaces();
   void MakeBoxes();
   void MakeCrew();
@@ -86,6 +89,8 @@ class Gateway {
   const conf::Model& model_;
   io::Level log_level_;
   bool log_json_;
+  const std::optional<std::string> keylog_directory_;
+  std::unique_ptr<io::KeyLog> keylog_;  // null unless asked for
   std::optional<io::Signals> signals_;
   io::Waker control_waker_;
   io::EventLoop control_loop_;
@@ -114,12 +119,24 @@ absl::Status Gateway::Start() {
   const uint32_t cpus = std::max(1U, std::thread::hardware_concurrency());
   shards_ = static_cast<uint8_t>(model_.shards.value_or(std::min(cpus, kMaxDefaultShards)));
   crew_workers_ = std::max<size_t>(1, std::min<size_t>(cpus / 2, 4));
+  if (const absl::Status opened = OpenKeyLog(); !opened.ok()) return opened;
   if (const absl::Status opened = OpenInterfaces(); !opened.ok()) return opened;
   for (uint8_t i = 0; i < shards_; ++i) workers_.push_back(std::make_unique<Worker>());
   MakeBoxes();
   MakeCrew();
   if (const absl::Status made = MakeShards(); !made.ok()) return made;
   StartThreads();
+  return absl::OkStatus();
+}
+
+absl::Status Gateway::OpenKeyLog() {
+  if (!keylog_directory_) return absl::OkStatus();
+  auto keylog = io::KeyLog::Open(*keylog_directory_);
+  if (!keylog.ok()) return keylog.status();
+  keylog_ = *std::move(keylog);
+  log_->Warning("keylog", {{"directory", *keylog_directory_}},
+                "ALL SESSION KEYS ARE WRITTEN TO DISK (--keylog): whoever has these files and a "
+                "capture reads everything that clients send");
   return absl::OkStatus();
 }
 
@@ -200,6 +217,7 @@ absl::Status Gateway::MakeShards() {
     environment.ask_crew = [this, i](crew::Job&& job) { return crew_->Ask(i, std::move(job)); };
     environment.rng = &worker.rng;
     environment.log = &writer_->NewLog(i);
+    environment.keylog = keylog_.get();
     auto shard = shard::Shard::Create(now, std::move(environment));
     if (!shard.ok()) return shard.status();
     worker.shard = *std::move(shard);

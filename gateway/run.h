@@ -12,6 +12,7 @@ namespace gateway {
 struct RunOptions {
   bool log_json = false;                 // the configuration may ask for it, too
   std::optional<std::string> log_level;  // overrides the configuration
+  std::optional<std::string> keylog;     // a directory for gateway/io/keylog.h
 };
 
 // Runs until SIGTERM or SIGINT. The exit code: 0 after an orderly end, 1 if it could not start

@@ -168,6 +168,15 @@ struct PhaseOneUp {
   absl::Time expires;
 };
 
+// What it takes to read the encrypted messages of a phase 1 along. Told only if Options::keylog
+// asks for it, once both ends know the key.
+struct KeyLog {
+  PhaseOneId sa;
+  uint64_t initiator_cookie = 0;
+  PhaseOneSuite suite;
+  Secret key;  // of the phase-1 cipher
+};
+
 // MM5 decrypts to garbage: nearly always another pre-shared key. Told once a login; the login goes
 // on waiting, since anybody can forge such a message.
 struct WrongPskSuspected {
@@ -262,7 +271,7 @@ struct ChildDeleted {
 };
 
 using Event =
-    std::variant<stack::Drop, NeedDh, NeedKeyPair, NeedAgreement, NeedSpi, Step, PhaseOneUp,
+    std::variant<stack::Drop, NeedDh, NeedKeyPair, NeedAgreement, NeedSpi, Step, PhaseOneUp, KeyLog,
                  WrongPskSuspected, PhaseOneFailed, PhaseOneGone, InitialContact, PathChanged,
                  PeerAlive, PeerDead, ChildReady, ChildUp, ChildFailed, ChildDeleted>;
 using Out = stack::Outbox<Event, Path>;

@@ -194,11 +194,12 @@ void MainMode::OnDh(absl::Time, DhAnswer answer, Out& out) {
   const HashId prf = *PrimOf(suite_.hash);
   const CipherShape shape = *PrimOf(suite_.cipher, suite_.key_bits);
   PhaseOneKeys keys = DerivePhaseOne(prf, *psk, publics, answer.shared);
-  auto cipher =
-      MessageCipher::Create(shape, DeriveMessageKey(prf, keys.skeyid_e, shape.key_octets));
+  Secret key = DeriveMessageKey(prf, keys.skeyid_e, shape.key_octets);
+  auto cipher = MessageCipher::Create(shape, key);
   if (!cipher) return;
   SendKey(*asked, publics, out);
   out.Tell(Step{id_, asked->path, KeysAgreed{}});
+  if (options_.keylog) out.Tell(KeyLog{id_, cookies_.initiator, suite_, std::move(key)});
   const Iv iv = FirstIv(prf, publics, BlockSize(shape.id));
   const NatTerms nat = asked->nat;
   state_ = WaitIdentity{std::move(publics), std::move(keys), *std::move(cipher), iv, nat};

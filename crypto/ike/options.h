@@ -105,6 +105,7 @@ struct Options {
   // Pretend the peer is behind a NAT, so that its ESP comes in UDP whatever lies between.
   bool force_udp_encapsulation = false;
   NatDEcho nat_d_echo = NatDEcho::kAuto;
+  bool keylog = false;  // tell KeyLog: somebody wants to read along
 
   absl::Duration half_open_lifetime = absl::Seconds(30);
   // Added to the peer's phase-1 lifetime before we let go: renewing it is the peer's business.

@@ -12,6 +12,7 @@
 
 #include "gateway/esp_suite.h"
 #include "gateway/shard/peers.h"
+#include "gateway/shard/read_along.h"
 
 namespace gateway::shard {
 namespace {
@@ -181,6 +182,10 @@ void Peers::On(absl::Time now, const ike::PhaseOneUp& up) {
                           "login of " + up.peer.Text() + ": " + weakness);
 }
 
+void Peers::On(absl::Time, const ike::KeyLog& keys) {
+  if (tables_.keylog != nullptr) WriteKeys(*tables_.keylog, keys);
+}
+
 void Peers::On(absl::Time now, const ike::WrongPskSuspected& wrong) {
   const auto it = logins_.find(wrong.sa);
   const absl::Time began = it == logins_.end() ? now : it->second.began;
@@ -335,6 +340,7 @@ void Peers::On(absl::Time now, ike::ChildReady& ready) {
   const auto login = logins_.find(ready.sa);
   if (login == logins_.end() || draining_) return;
   Peer& peer = PeerFor(now, ready, login->second);
+  if (tables_.keylog != nullptr) WriteKeys(*tables_.keylog, ready);
   std::unique_ptr<Child> child = MakeChild(now, ready, peer);
   if (child == nullptr) return;
   MakeRoom(peer);

@@ -16,6 +16,7 @@ constexpr int kDeadlinesARound = 64;
 
 ike::Options IkeOptions(const Tables& tables) {
   ike::Options options = tables.settings.ike;
+  options.keylog = tables.keylog != nullptr;
   for (uint32_t bucket = tables.shard; bucket < 256; bucket += tables.settings.shards) {
     options.buckets.push_back(static_cast<uint8_t>(bucket));
   }

@@ -96,6 +96,7 @@ class Peers {
   void CarryOut(absl::Time now, ike::Out& out);
   void On(absl::Time now, const ike::Step& step);
   void On(absl::Time now, const ike::PhaseOneUp& up);
+  void On(absl::Time now, const ike::KeyLog& keys);
   void On(absl::Time now, const ike::WrongPskSuspected& wrong);
   void On(absl::Time now, const ike::PhaseOneFailed& failed);
   void On(absl::Time now, const ike::PhaseOneGone& gone);

@@ -28,7 +28,7 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(absl::Time now, Environment
 
 Shard::Shard(absl::Time now, Environment environment)
     : env_(std::move(environment)),
-      tables_(*env_.settings, env_.index, env_.ports, *env_.rng, *env_.log),
+      tables_(*env_.settings, env_.index, env_.ports, *env_.rng, *env_.log, env_.keylog),
       post_(env_.out, tables_.stats),
       sealer_(tables_),
       peers_(now, tables_, sealer_, env_.ask_crew),

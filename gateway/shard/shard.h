@@ -38,6 +38,7 @@ class Shard {
     Peers::AskCrew ask_crew;
     stack::Rng* rng = nullptr;
     io::Log* log = nullptr;
+    io::KeyLog* keylog = nullptr;  // may stay so
   };
 
   static absl::StatusOr<std::unique_ptr<Shard>> Create(absl::Time now, Environment environment);

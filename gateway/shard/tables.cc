@@ -19,11 +19,12 @@ nat::Options NatOf(const Settings& settings, uint8_t shard) {
 }  // namespace
 
 Tables::Tables(const Settings& its_settings, uint8_t its_shard, const std::vector<io::Port*>& ports,
-               stack::Rng& its_rng, io::Log& its_log)
+               stack::Rng& its_rng, io::Log& its_log, io::KeyLog* its_keylog)
     : settings(its_settings),
       shard(its_shard),
       rng(its_rng),
       log(its_log),
+      keylog(its_keylog),
       pool(kSmallSlots, kLargeSlots),
       interfaces(settings.interfaces.size()),
       steering(settings.interfaces.size()),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "crypto/esp/sad.h"
+#include "gateway/io/keylog.h"
 #include "gateway/io/log.h"
 #include "gateway/io/steer.h"
 #include "gateway/shard/egress.h"
@@ -30,7 +31,7 @@ inline uint32_t Seconds(absl::Time now) { return static_cast<uint32_t>(absl::ToU
 
 struct Tables {
   Tables(const Settings& its_settings, uint8_t its_shard, const std::vector<io::Port*>& ports,
-         stack::Rng& its_rng, io::Log& its_log);
+         stack::Rng& its_rng, io::Log& its_log, io::KeyLog* its_keylog = nullptr);
 
   // Routes, NAT and steering follow the interface's new address.
   void SetInterface(const InterfaceAddress& change, absl::Time now);
@@ -48,7 +49,8 @@ struct Tables {
   const uint8_t shard;
   stack::Rng& rng;
   io::Log& log;
-  stack::PacketPool pool;  // before everything that may hold a packet
+  io::KeyLog* const keylog;  // null: keys are nobody's business
+  stack::PacketPool pool;    // before everything that may hold a packet
   Stats stats;
   std::vector<InterfaceState> interfaces;
   std::vector<io::SteeringRules> steering;  // by interface

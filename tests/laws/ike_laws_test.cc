@@ -86,6 +86,9 @@ struct IkeText {
     return absl::StrCat("up ", e.sa.cookie, " ", laws::Text(e.path), " ", e.peer.Text(), " ",
                         ike::Text(e.suite), " ", absl::FormatTime(e.expires));
   }
+  std::string Say(const ike::KeyLog& e) const {
+    return absl::StrCat("key ", e.sa.cookie, " ", e.initiator_cookie, " ", Hex(e.key));
+  }
   std::string Say(const ike::PhaseOneFailed& e) const {
     ended = true;
     return absl::StrCat("failed ", e.sa.cookie, " ", std::string(ike::NameOf(e.why)));
@@ -281,6 +284,7 @@ class ClientCourse : public IkeCourse<ike::Initiator> {
  protected:
   explicit ClientCourse(uint64_t seed) : IkeCourse(seed, ClientOptions(), kFromInside) {
     options.psks = Psks();
+    options.keylog = true;
   }
   // Main Mode: 0 MM1, 1 MM3, 3 MM5. Then 4 QM1, 7 QM3, 8 R-U-THERE, 10 its ACK, 12 DELETE of the
   // child, 13 DELETE of phase 1.

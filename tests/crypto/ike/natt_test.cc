@@ -215,4 +215,26 @@ TEST(Renewal, FromEitherPortBesideTheOldOne) {
   EXPECT_TRUE(renewed.QuickMode(1));  // the same message id as the old one's, and no harm in it
 }
 
+TEST(KeyLogging, TellsTheKeyOnlyIfItIsAskedFor) {
+  Scene silent({});
+  ASSERT_TRUE(silent.client->MainMode());
+  EXPECT_EQ(silent.client->story.Count<KeyLog>(), 0u);
+  Options options;
+  options.keylog = true;
+  Scene scene(options);
+  ASSERT_TRUE(scene.client->MainMode());
+  const auto* keys = scene.client->story.Last<KeyLog>();
+  ASSERT_NE(keys, nullptr);
+  EXPECT_EQ(keys->initiator_cookie, scene.client->cookies.initiator);
+  EXPECT_EQ(keys->sa.cookie, scene.client->cookies.responder);
+  // The key opens what is sent under the SA.
+  auto cipher = MessageCipher::Create(*PrimOf(keys->suite.cipher, keys->suite.key_bits), keys->key);
+  PayloadList rest;
+  rest.Add(PayloadType::kDelete, EncodeDelete(kProtocolEsp, stack::FromHex("00001001")));
+  const Bytes message = scene.client->Informational(7, rest);
+  const auto opened = cipher->Open(*Isakmp::Parse(message), scene.client->sa->StartIv(7));
+  ASSERT_TRUE(opened.ok());
+  EXPECT_EQ(opened->payloads.Count(PayloadType::kDelete), 1u);
+}
+
 }  // namespace

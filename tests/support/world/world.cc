@@ -140,6 +140,7 @@ void World::MakeShards() {
     };
     environment.rng = &workers_[i]->rng;
     environment.log = &writer_->NewLog(i);
+    environment.keylog = options_.keylog;
     auto made = shard::Shard::Create(now_, std::move(environment));
     if (!made.ok()) Die(std::string(made.status().message()));
     workers_[i]->shard = *std::move(made);

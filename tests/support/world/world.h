@@ -22,6 +22,7 @@
 #include "absl/time/time.h"
 #include "conf/model.h"
 #include "gateway/io/event_loop.h"
+#include "gateway/io/keylog.h"
 #include "gateway/io/log.h"
 #include "gateway/io/memory_port.h"
 #include "gateway/load/client.h"
@@ -54,6 +55,7 @@ struct WorldOptions {
   int loss_percent = 0, duplicate_percent = 0;
   absl::Duration least_delay = absl::Milliseconds(5), most_delay = absl::Milliseconds(5);
   size_t port_slots = 1024;
+  gateway::io::KeyLog* keylog = nullptr;
 };
 
 class World {
