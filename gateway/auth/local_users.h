@@ -1,6 +1,10 @@
-// The users of the configuration file. Passwords are turned into NT hashes once, at start or
-// reload, and kept in scrubbed memory; Verify is then a matter of microseconds and is called
-// directly. RFC 2759 section 8.
+// The users of the configuration file. Of their passwords only what the allowed protocols need is
+// kept, in scrubbed memory, made once at start or reload; Verify is then a matter of microseconds
+// and is called directly. RFC 2759 section 8, RFC 1994 section 4.1, RFC 1334 section 2.
+//
+//   MS-CHAPv2   the NT hash
+//   PAP         the NT hash too: what the client sends is hashed and compared
+//   CHAP-MD5    the password itself: the client's hash goes over it
 #pragma once
 
 #include <optional>
@@ -18,17 +22,19 @@
 namespace gateway::auth {
 
 struct LocalUser {
-  std::string name;                   // 1 to 255 octets, no backslash; compared octet by octet
-  std::string_view password;          // UTF-8; read during Create only, the caller's to scrub
-  std::optional<stack::Ip4> address;  // the one address this user always gets
+  std::string name;           // 1 to 255 octets, no backslash; compared octet by octet
+  std::string_view password;  // UTF-8; read during Create only, the caller's to scrub
+  Grants grants = {};
 };
 
 class LocalUsers {
  public:
   // InvalidArgument for an empty, overlong or repeated name, one with a backslash, a password that
-  // is no UTF-8, and an address that two users have. `rng` makes the hash that unknown users are
-  // checked against.
-  static absl::StatusOr<LocalUsers> Create(const std::vector<LocalUser>& users, stack::Rng& rng);
+  // is no UTF-8, and an address that two users have. `rng` makes the password that unknown users
+  // are checked against.
+  static absl::StatusOr<LocalUsers> Create(const std::vector<LocalUser>& users,
+                                           const stack::ppp::AuthProtocols& allowed,
+                                           stack::Rng& rng);
 
   LocalUsers(LocalUsers&&) = default;
   LocalUsers& operator=(LocalUsers&&) = default;
@@ -42,11 +48,12 @@ class LocalUsers {
  private:
   struct Entry {
     crypto::Secret nt_hash;
-    std::optional<stack::Ip4> address;
+    crypto::Secret password;  // empty unless CHAP-MD5 is allowed
+    Grants grants;
   };
 
   LocalUsers() = default;
-  absl::Status Add(const LocalUser& user);
+  absl::Status Add(const LocalUser& user, bool keep_password);
 
   absl::flat_hash_map<std::string, Entry> users_;
   absl::flat_hash_map<stack::Ip4, std::string> owners_;  // of the fixed addresses

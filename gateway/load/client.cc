@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "crypto/prim/hash.h"
 #include "crypto/prim/mschap.h"
 #include "stack/l2tp/data.h"
 #include "stack/ppp/data.h"
@@ -217,16 +218,44 @@ void Client::On(absl::Time now, ppp::ClientEvent& event, Out& out) {
 }
 
 void Client::Respond(absl::Time now, const ppp::NeedResponse& need, Out& out) {
+  std::optional<ppp::Response> response;
+  switch (need.protocol) {
+    case ppp::AuthProtocol::kMsChapV2:
+      response = RespondToMsChapV2(need.challenge);
+      break;
+    case ppp::AuthProtocol::kChapMd5:
+      response = RespondToChapMd5(need.id, need.challenge);
+      break;
+    case ppp::AuthProtocol::kPap:
+      response = ppp::Password(password_.view());
+      break;
+  }
+  if (!response) return End(DownReason::kLinkFailed, "password is not usable");
+  WithLink(now, out,
+           [&](auto& link, auto& to) { link.OnResponse(now, need.ticket, *response, to); });
+}
+
+std::optional<ppp::Response> Client::RespondToMsChapV2(stack::ByteView challenge) {
   const auto hash = crypto::NtPasswordHash(stack::AsText(password_.view()));
-  if (!hash.ok()) return End(DownReason::kLinkFailed, "password is not usable");
   exchange_ = std::make_unique<Exchange>();
-  exchange_->authenticator_challenge = need.authenticator_challenge;
+  if (!hash.ok() || challenge.size() != exchange_->authenticator_challenge.size()) {
+    return std::nullopt;
+  }
+  std::ranges::copy(challenge, exchange_->authenticator_challenge.begin());
   rng_.Fill(exchange_->peer_challenge);
   exchange_->response = crypto::GenerateNtResponse(
       {exchange_->authenticator_challenge, exchange_->peer_challenge, ppp_.name}, *hash);
-  const stack::wire::MsChapV2Response response{exchange_->peer_challenge, exchange_->response};
-  WithLink(now, out,
-           [&](auto& link, auto& to) { link.OnResponse(now, need.ticket, response, to); });
+  return stack::wire::MsChapV2Response{exchange_->peer_challenge, exchange_->response};
+}
+
+// RFC 1994 section 4.1.
+ppp::Response Client::RespondToChapMd5(uint8_t id, stack::ByteView challenge) const {
+  const std::array<std::byte, 1> octet = {std::byte{id}};
+  const crypto::Digest hash =
+      crypto::Hash(crypto::HashId::kMd5, {octet, password_.view(), challenge});
+  ppp::ChapMd5Response response;
+  std::ranges::copy(hash.view(), response.begin());
+  return response;
 }
 
 void Client::CheckServer(absl::Time now, const ppp::NeedCheckSuccess& need, Out& out) {

@@ -96,6 +96,8 @@ class Client {
   void OnLinkUp(const stack::ppp::ClientUp& link, Out& out);
   void OnLinkDown(absl::Time now, stack::ppp::DownReason reason, Out& out);
   void Respond(absl::Time now, const stack::ppp::NeedResponse& need, Out& out);
+  std::optional<stack::ppp::Response> RespondToMsChapV2(stack::ByteView challenge);
+  stack::ppp::Response RespondToChapMd5(uint8_t id, stack::ByteView challenge) const;
   void CheckServer(absl::Time now, const stack::ppp::NeedCheckSuccess& need, Out& out);
 
   void DialTunnel(absl::Time now, Out& out);

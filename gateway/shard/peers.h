@@ -143,7 +143,7 @@ class Peers {
   void On(absl::Time now, Session& session, const stack::ppp::Step& step);
   void Verify(absl::Time now, Session& session, const stack::ppp::NeedVerify& need);
   void Suspend(Session& session);
-  void HangUp(absl::Time now, Session& session, stack::ppp::DownReason reason);
+  void HangUp(absl::Time now, Session& session, const stack::ppp::Down& down);
   void EndSession(absl::Time now, Session& session, std::string_view why);
   uint16_t MtuTowards(const Session& session, uint16_t peer_mru) const;
   void Schedule(Session& session);

@@ -33,7 +33,7 @@ void Peers::OnPpp(absl::Time now, PppItem& item) {
 
 void Peers::CarryOut(absl::Time now, Session& session, LinkOut& out) {
   std::vector<ppp::NeedVerify> to_verify;
-  std::optional<ppp::DownReason> down;
+  std::optional<ppp::Down> down;
   for (auto& item : out.items()) {
     if (auto* frame = std::get_if<0>(&item)) {
       sealer_.SendPpp(now, session, std::move(frame->buf));
@@ -43,7 +43,7 @@ void Peers::CarryOut(absl::Time now, Session& session, LinkOut& out) {
                    [this](Drop drop) { tables_.stats.Drop(drop); },
                    [&](const ppp::NeedVerify& need) { to_verify.push_back(need); },
                    [&](const ppp::Suspended&) { Suspend(session); },
-                   [&](const ppp::Down& event) { down = event.reason; },
+                   [&](const ppp::Down& event) { down = event; },
                    [&](const auto& event) { On(now, session, event); },
                },
                std::get<1>(item));
@@ -67,13 +67,11 @@ void Peers::On(absl::Time now, Session& session, const ppp::Step& step) {
 
 void Peers::Verify(absl::Time now, Session& session, const ppp::NeedVerify& need) {
   const Peer& peer = session.tunnel.peer;
-  const auth::Question question{need.name, need.authenticator_challenge,
-                                need.response.peer_challenge, need.response.nt_response};
-  const auth::Answer answer = tables_.settings.users->Verify(question);
+  const auth::Answer answer = tables_.settings.users->Verify({need.name, need.proof});
   ppp::Verdict verdict = ppp::Refused{};
   if (answer.accepted()) {
     session.user = answer.user;
-    session.fixed = answer.address;
+    session.fixed = answer.grants.address;
     verdict = ppp::Accepted{answer.authenticator_response};
   } else {
     const bool unknown = answer.refusal == auth::Refusal::kUnknownUser;
@@ -112,11 +110,12 @@ void Peers::OnAddress(absl::Time now, const AddressGranted& granted) {
   }
   session->address_ticket = 0;
   session->granted = granted.ip;
-  std::optional<ppp::Assignment> assignment;
+  ppp::Admission admission;
   if (granted.ip) {
     const PoolSettings& pool = tables_.settings.pools[granted.pool];
-    assignment = ppp::Assignment{*granted.ip, pool.gateway, pool.dns};
+    admission = ppp::Assignment{*granted.ip, pool.gateway, pool.dns};
   } else {
+    admission = ppp::NotAdmitted{};
     const Peer& peer = session->tunnel.peer;
     tables_.log.LineLimited(now, Level::kWarning, "login_failed",
                             {{"peer", peer.path.remote},
@@ -127,7 +126,7 @@ void Peers::OnAddress(absl::Time now, const AddressGranted& granted) {
                             "login failed: no address left");
   }
   auto out = link_outs_.Take();
-  session->link.OnAddress(now, session->ppp_ticket, assignment, *out);
+  session->link.OnAddress(now, session->ppp_ticket, admission, *out);
   CarryOut(now, *session, *out);
 }
 
@@ -166,8 +165,11 @@ void Peers::Suspend(Session& session) {
 }
 
 // PPP is over: the call ends, and with it the session.
-void Peers::HangUp(absl::Time now, Session& session, ppp::DownReason reason) {
+void Peers::HangUp(absl::Time now, Session& session, const ppp::Down& down) {
   if (session.ending) return;
+  const ppp::DownReason reason = down.reason;
+  const std::string text = "PPP ended: " + std::string(ppp::TextOf(reason)) +
+                           (down.detail.empty() ? "" : ": " + down.detail);
   session.ending = true;
   Schedule(session);
   const Peer& peer = session.tunnel.peer;
@@ -176,12 +178,12 @@ void Peers::HangUp(absl::Time now, Session& session, ppp::DownReason reason) {
     tables_.log.LineLimited(
         now, Level::kWarning, "ppp_failed",
         {{"peer", peer.path.remote}, {"reason", ppp::NameOf(reason)}, {"after", now - peer.began}},
-        "PPP ended: " + std::string(ppp::TextOf(reason)));
+        text);
   } else {
     tables_.log.Info(
         "ppp_down",
         {{"peer", peer.path.remote}, {"user", session.user}, {"reason", ppp::NameOf(reason)}},
-        "PPP ended: " + std::string(ppp::TextOf(reason)));
+        text);
   }
   Tunnel& tunnel = session.tunnel;
   const l2tp::SessionId own = session.own;

@@ -105,13 +105,33 @@ absl::StatusOr<RouteSettings> TranslateRoute(const conf::Route& route,
   return absl::InvalidArgumentError("no interface leads to the route " + route.prefix.Text());
 }
 
+stack::ppp::AuthProtocol TranslateProtocol(conf::Auth::Protocol protocol) {
+  switch (protocol) {
+    case conf::Auth::Protocol::kMsChapV2:
+      return stack::ppp::AuthProtocol::kMsChapV2;
+    case conf::Auth::Protocol::kChapMd5:
+      return stack::ppp::AuthProtocol::kChapMd5;
+    case conf::Auth::Protocol::kPap:
+      return stack::ppp::AuthProtocol::kPap;
+  }
+  return stack::ppp::AuthProtocol::kMsChapV2;
+}
+
+stack::ppp::AuthProtocols TranslateAuth(const conf::Auth& auth) {
+  if (auth.protocols.empty()) return {stack::ppp::AuthProtocol::kMsChapV2};
+  stack::ppp::AuthProtocols to = {TranslateProtocol(auth.protocols.front())};
+  for (const conf::Auth::Protocol protocol : auth.protocols) to.Add(TranslateProtocol(protocol));
+  return to;
+}
+
 absl::StatusOr<auth::LocalUsers> TranslateUsers(const std::vector<conf::User>& users,
+                                                const stack::ppp::AuthProtocols& allowed,
                                                 stack::Rng& rng) {
   std::vector<auth::LocalUser> local;
   for (const conf::User& user : users) {
-    local.push_back({user.name, user.password.Reveal(), user.address});
+    local.push_back({user.name, user.password.Reveal(), {.address = user.address}});
   }
-  return auth::LocalUsers::Create(local, rng);
+  return auth::LocalUsers::Create(local, allowed, rng);
 }
 
 }  // namespace
@@ -199,12 +219,14 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
     if (user.address) settings.fixed_addresses.push_back(*user.address);
   }
   std::sort(settings.fixed_addresses.begin(), settings.fixed_addresses.end());
-  auto users = TranslateUsers(model.users, rng);
+  const stack::ppp::AuthProtocols allowed = TranslateAuth(model.auth);
+  auto users = TranslateUsers(model.users, allowed, rng);
   if (!users.ok()) return users.status();
   settings.users = *std::move(users);
   settings.ike = TranslateIke(model, shards);
   settings.l2tp = TranslateL2tp(model.l2tp);
   settings.ppp = TranslatePpp(model.ppp, model.l2tp.host_name);
+  settings.ppp.authentication = allowed;
   settings.nat = TranslateNat(model.nat, shards);
   settings.replay_window = model.esp.replay_window;
   settings.linger = model.esp.linger;

@@ -36,19 +36,21 @@ void SendMessage(ChapCode code, uint8_t id, std::string_view message, Sink& sink
 
 }  // namespace
 
-void MsChapV2Authenticator::Reset() {
+void ChapAuthenticator::Reset() {
   state_ = State::kIdle;
   repeat_at_ = absl::InfiniteFuture();
   message_.clear();
 }
 
-void MsChapV2Authenticator::Stop() {
+void ChapAuthenticator::Stop() {
   if (state_ != State::kDone) Reset();
 }
 
 // The identifier goes on counting across Resets: an answer to an earlier challenge must not fit a
 // later one.
-void MsChapV2Authenticator::Begin(absl::Time now, std::string_view name, Rng& rng, Sink& sink) {
+void ChapAuthenticator::Begin(absl::Time now, AuthProtocol algorithm, std::string_view name,
+                              Rng& rng, Sink& sink) {
+  algorithm_ = algorithm;
   state_ = State::kChallenged;
   ++id_;
   left_ = timing_.max_configure;
@@ -57,7 +59,7 @@ void MsChapV2Authenticator::Begin(absl::Time now, std::string_view name, Rng& rn
   SendChallenge(now, sink);
 }
 
-void MsChapV2Authenticator::SendChallenge(absl::Time now, Sink& sink) {
+void ChapAuthenticator::SendChallenge(absl::Time now, Sink& sink) {
   SendChap(ChapCode::kChallenge, id_, sink, [this](Writer& out) {
     out.U8(static_cast<uint8_t>(challenge_.size()));
     out.Put(challenge_);
@@ -67,8 +69,7 @@ void MsChapV2Authenticator::SendChallenge(absl::Time now, Sink& sink) {
   repeat_at_ = now + timing_.restart_limit;
 }
 
-std::optional<MsChapV2Authenticator::Answer> MsChapV2Authenticator::OnPacket(
-    const PppControl& packet, Sink& sink) {
+std::optional<Claim> ChapAuthenticator::OnPacket(const PppControl& packet, Sink& sink) {
   if (state_ != State::kChallenged) {
     RepeatResult(packet, sink);
     return std::nullopt;
@@ -78,21 +79,30 @@ std::optional<MsChapV2Authenticator::Answer> MsChapV2Authenticator::OnPacket(
     return std::nullopt;
   }
   const auto parsed = ChapValue::Parse(packet.data);
-  if (!parsed || parsed->name.size() > kMaxName) {
+  std::optional<Proof> proof;
+  if (parsed && parsed->name.size() <= kMaxName) proof = ProofIn(parsed->value);
+  if (!proof) {
     sink.Tell(Drop::kPppMalformed);
-    return std::nullopt;
-  }
-  const auto response = wire::MsChapV2Response::Parse(parsed->value);
-  if (!response) {
-    sink.Tell(response.error());
     return std::nullopt;
   }
   state_ = State::kVerifying;
   repeat_at_ = absl::InfiniteFuture();
-  return Answer{std::string(AsText(parsed->name)), *response};
+  return Claim{std::string(AsText(parsed->name)), *std::move(proof)};
 }
 
-void MsChapV2Authenticator::RepeatResult(const PppControl& packet, Sink& sink) {
+std::optional<Proof> ChapAuthenticator::ProofIn(ByteView value) const {
+  if (algorithm_ == AuthProtocol::kMsChapV2) {
+    const auto response = wire::MsChapV2Response::Parse(value);
+    if (!response) return std::nullopt;
+    return MsChapV2Proof{challenge_, *response};
+  }
+  ChapMd5Proof proof{id_, challenge_, {}};
+  if (value.size() != proof.response.size()) return std::nullopt;
+  std::ranges::copy(value, proof.response.begin());
+  return proof;
+}
+
+void ChapAuthenticator::RepeatResult(const PppControl& packet, Sink& sink) {
   const bool again = state_ == State::kDone && Is(packet, ChapCode::kResponse) && packet.id == id_;
   if (again) {
     SendMessage(result_, id_, message_, sink);
@@ -101,22 +111,22 @@ void MsChapV2Authenticator::RepeatResult(const PppControl& packet, Sink& sink) {
   }
 }
 
-void MsChapV2Authenticator::Succeed(std::string_view message, Sink& sink) {
+void ChapAuthenticator::Succeed(std::string_view message, Sink& sink) {
   SetResult(ChapCode::kSuccess, message, sink);
 }
 
-void MsChapV2Authenticator::Fail(std::string_view message, Sink& sink) {
+void ChapAuthenticator::Fail(std::string_view message, Sink& sink) {
   SetResult(ChapCode::kFailure, message, sink);
 }
 
-void MsChapV2Authenticator::SetResult(ChapCode result, std::string_view message, Sink& sink) {
+void ChapAuthenticator::SetResult(ChapCode result, std::string_view message, Sink& sink) {
   state_ = State::kDone;
   result_ = result;
   message_ = message.substr(0, kMaxMessage);
   SendMessage(result_, id_, message_, sink);
 }
 
-bool MsChapV2Authenticator::OnDeadline(absl::Time now, Sink& sink) {
+bool ChapAuthenticator::OnDeadline(absl::Time now, Sink& sink) {
   if (repeat_at_ > now) return false;
   repeat_at_ = absl::InfiniteFuture();
   if (left_ <= 0) return true;
@@ -124,8 +134,7 @@ bool MsChapV2Authenticator::OnDeadline(absl::Time now, Sink& sink) {
   return false;
 }
 
-std::string FailureMessage(uint16_t error, const MsChapV2Challenge& challenge,
-                           std::string_view text) {
+std::string FailureMessage(uint16_t error, const ChapChallenge& challenge, std::string_view text) {
   std::string hex = ToHex(challenge);
   for (char& digit : hex)
     digit = static_cast<char>(std::toupper(static_cast<unsigned char>(digit)));
@@ -143,16 +152,17 @@ uint16_t ErrorOf(std::string_view failure_message) {
   return static_cast<uint16_t>(error);
 }
 
-void MsChapV2Peer::Reset() {
+void ChapPeer::Reset() {
   state_ = State::kIdle;
   repeat_at_ = absl::InfiniteFuture();
 }
 
-std::optional<MsChapV2Peer::Challenge> MsChapV2Peer::OnChallenge(absl::Time now,
-                                                                 const PppControl& packet,
-                                                                 Sink& sink) {
+std::optional<ChapPeer::Challenge> ChapPeer::OnChallenge(absl::Time now, AuthProtocol algorithm,
+                                                         const PppControl& packet, Sink& sink) {
   const auto parsed = ChapValue::Parse(packet.data);
-  if (!parsed || parsed->value.size() != challenge_.size() || parsed->name.size() > kMaxName) {
+  const bool has_any_size = algorithm == AuthProtocol::kChapMd5;
+  if (!parsed || parsed->name.size() > kMaxName ||
+      (!has_any_size && parsed->value.size() != std::tuple_size_v<ChapChallenge>)) {
     sink.Tell(Drop::kPppMalformed);
     return std::nullopt;
   }
@@ -165,28 +175,28 @@ std::optional<MsChapV2Peer::Challenge> MsChapV2Peer::OnChallenge(absl::Time now,
   state_ = State::kAsked;
   repeat_at_ = absl::InfiniteFuture();
   id_ = packet.id;
-  std::ranges::copy(parsed->value, challenge_.begin());
-  return Challenge{challenge_, std::string(AsText(parsed->name))};
+  challenge_ = ToBytes(parsed->value);
+  return Challenge{id_, challenge_, std::string(AsText(parsed->name))};
 }
 
-void MsChapV2Peer::Respond(absl::Time now, const wire::MsChapV2Response& response, Sink& sink) {
+void ChapPeer::Respond(absl::Time now, ByteView value, Sink& sink) {
   state_ = State::kAnswered;
-  response_ = response;
+  response_ = ToBytes(value.first(std::min(value.size(), kMaxValue)));
   left_ = timing_.max_configure;
   SendResponse(now, sink);
 }
 
-void MsChapV2Peer::SendResponse(absl::Time now, Sink& sink) {
+void ChapPeer::SendResponse(absl::Time now, Sink& sink) {
   SendChap(ChapCode::kResponse, id_, sink, [this](Writer& out) {
-    out.U8(wire::MsChapV2Response::kSize);
-    response_.Write(out);
+    out.U8(static_cast<uint8_t>(response_.size()));
+    out.Put(response_);
     out.Put(AsBytes(name_));
   });
   --left_;
   repeat_at_ = now + timing_.restart_limit;
 }
 
-std::optional<MsChapV2Peer::Result> MsChapV2Peer::OnResult(const PppControl& packet, Sink& sink) {
+std::optional<ChapPeer::Result> ChapPeer::OnResult(const PppControl& packet, Sink& sink) {
   if (state_ != State::kAnswered || packet.id != id_) {
     sink.Tell(Drop::kPppDiscarded);
     return std::nullopt;
@@ -197,7 +207,7 @@ std::optional<MsChapV2Peer::Result> MsChapV2Peer::OnResult(const PppControl& pac
                 std::string(AsText(packet.data).substr(0, kMaxMessage))};
 }
 
-bool MsChapV2Peer::OnDeadline(absl::Time now, Sink& sink) {
+bool ChapPeer::OnDeadline(absl::Time now, Sink& sink) {
   if (repeat_at_ > now) return false;
   repeat_at_ = absl::InfiniteFuture();
   if (left_ <= 0) return true;

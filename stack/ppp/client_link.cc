@@ -15,9 +15,10 @@ constexpr size_t kAuthenticatorResponse = 42;  // "S=" and 40 hex digits
 
 ClientLink::ClientLink(const ClientOptions& options, Rng& rng)
     : options_(options),
-      lcp_(options.mru, rng),
+      lcp_(options.mru, options.authentication, rng),
       link_(lcp_, ipcp_, options.timing),
-      chap_(options.name, options.timing) {}
+      chap_(options.name, options.timing),
+      pap_(options.name, options.timing) {}
 
 void ClientLink::Start(absl::Time now, Out& out) {
   OutboxSink sink(out);
@@ -35,13 +36,14 @@ void ClientLink::Act(absl::Time now, const Outcome& outcome, Out& out) {
       return;
     case Kind::kLcpUp:
       out.Tell(Step{Step::Kind::kLcpOpened});
-      return lcp_.peer_demands_authentication() ? void() : OpenNetwork(now, out);
+      return OnLcpUp(now, out);
     case Kind::kAuth:
       return OnAuthPacket(now, *outcome.auth, out);
     case Kind::kIpcpUp:
       return OnIpcpUp(now, out);
     case Kind::kLcpDown:
       chap_.Reset();
+      pap_.Reset();
       response_ticket_ = check_ticket_ = 0;
       return Suspend(out);
     case Kind::kIpcpDown:
@@ -51,6 +53,15 @@ void ClientLink::Act(absl::Time now, const Outcome& outcome, Out& out) {
       up_ = false;
       return out.Tell(Down{link_.reason()});
   }
+}
+
+// With PAP we begin, with CHAP the server.
+void ClientLink::OnLcpUp(absl::Time now, Out& out) {
+  const std::optional<AuthProtocol> demanded = lcp_.demanded_by_peer();
+  if (!demanded) return OpenNetwork(now, out);
+  if (*demanded != AuthProtocol::kPap) return;
+  response_ticket_ = next_ticket_++;
+  out.Tell(NeedResponse{response_ticket_, *demanded, 0, {}, {}});
 }
 
 void ClientLink::OnIpcpUp(absl::Time now, Out& out) {
@@ -64,8 +75,13 @@ void ClientLink::Suspend(Out& out) {
   if (std::exchange(up_, false)) out.Tell(Suspended{});
 }
 
+// Only what LCP agreed on: a server that did not ask for our password in time gets no answer made
+// from it.
 void ClientLink::OnAuthPacket(absl::Time now, const AuthPacket& auth, Out& out) {
   if (link_.closing()) return out.Tell(Drop::kPppNotOpen);
+  const std::optional<AuthProtocol> demanded = lcp_.demanded_by_peer();
+  if (!demanded || CarrierOf(*demanded) != auth.protocol) return out.Tell(Drop::kPppDiscarded);
+  if (*demanded == AuthProtocol::kPap) return OnPapResult(now, auth.packet, out);
   switch (static_cast<ChapCode>(auth.packet.code)) {
     case ChapCode::kChallenge:
       return OnChallenge(now, auth.packet, out);
@@ -77,47 +93,65 @@ void ClientLink::OnAuthPacket(absl::Time now, const AuthPacket& auth, Out& out) 
   }
 }
 
-// Only where LCP agreed on it: a server that did not ask for our password in time gets no answer
-// made from it.
 void ClientLink::OnChallenge(absl::Time now, const wire::PppControl& packet, Out& out) {
-  if (!lcp_.peer_demands_authentication()) return out.Tell(Drop::kPppDiscarded);
   OutboxSink sink(out);
-  const auto challenge = chap_.OnChallenge(now, packet, sink);
+  const AuthProtocol algorithm = *lcp_.demanded_by_peer();
+  auto challenge = chap_.OnChallenge(now, algorithm, packet, sink);
   if (!challenge) return;
   out.Tell(Step{Step::Kind::kChallenged});
   response_ticket_ = next_ticket_++;
-  out.Tell(NeedResponse{response_ticket_, challenge->value, challenge->server});
+  out.Tell(NeedResponse{response_ticket_, algorithm, challenge->id, std::move(challenge->value),
+                        std::move(challenge->server)});
 }
 
-void ClientLink::OnResponse(absl::Time now, uint32_t ticket, const wire::MsChapV2Response& response,
-                            Out& out) {
+void ClientLink::OnResponse(absl::Time now, uint32_t ticket, const Response& response, Out& out) {
   if (ticket == 0 || ticket != response_ticket_) return;
   response_ticket_ = 0;
   OutboxSink sink(out);
-  chap_.Respond(now, response, sink);
+  std::visit(Overloaded{
+                 [&](const Password& password) { pap_.Request(now, password, sink); },
+                 [&](const ChapMd5Response& value) { chap_.Respond(now, value, sink); },
+                 [&](const wire::MsChapV2Response& value) {
+                   std::array<std::byte, wire::MsChapV2Response::kSize> bytes;
+                   Writer writer(bytes);
+                   value.Write(writer);
+                   chap_.Respond(now, bytes, sink);
+                 },
+             },
+             response);
 }
 
 void ClientLink::OnResult(absl::Time now, const wire::PppControl& packet, Out& out) {
   OutboxSink sink(out);
   const auto result = chap_.OnResult(packet, sink);
   if (!result) return;
-  if (!result->success) {
-    out.Tell(Step{Step::Kind::kAuthFailed, ErrorOf(result->message)});
-    return Close(now, DownReason::kAuthFailed, out);
-  }
+  if (!result->success) return Fail(now, ErrorOf(result->message), out);
+  if (lcp_.demanded_by_peer() != AuthProtocol::kMsChapV2) return Authenticated(now, out);
   check_ticket_ = next_ticket_++;
   out.Tell(NeedCheckSuccess{check_ticket_, result->message.substr(0, kAuthenticatorResponse)});
+}
+
+void ClientLink::OnPapResult(absl::Time now, const wire::PppControl& packet, Out& out) {
+  OutboxSink sink(out);
+  const auto admitted = pap_.OnResult(packet, sink);
+  if (!admitted) return;
+  *admitted ? Authenticated(now, out) : Fail(now, 0, out);
 }
 
 void ClientLink::OnSuccessChecked(absl::Time now, uint32_t ticket, bool genuine, Out& out) {
   if (ticket == 0 || ticket != check_ticket_) return;
   check_ticket_ = 0;
-  if (!genuine) {
-    out.Tell(Step{Step::Kind::kAuthFailed});
-    return Close(now, DownReason::kAuthFailed, out);
-  }
+  genuine ? Authenticated(now, out) : Fail(now, 0, out);
+}
+
+void ClientLink::Authenticated(absl::Time now, Out& out) {
   out.Tell(Step{Step::Kind::kAuthenticated});
   OpenNetwork(now, out);
+}
+
+void ClientLink::Fail(absl::Time now, uint16_t error, Out& out) {
+  out.Tell(Step{Step::Kind::kAuthFailed, error});
+  Close(now, DownReason::kAuthFailed, out);
 }
 
 void ClientLink::OpenNetwork(absl::Time now, Out& out) {
@@ -135,14 +169,16 @@ void ClientLink::Close(absl::Time now, DownReason reason, Out& out) {
 void ClientLink::OnDeadline(absl::Time now, Out& out) {
   OutboxSink sink(out);
   while (NextDeadline() <= now) {
-    if (chap_.OnDeadline(now, sink)) Close(now, DownReason::kAuthTimeout, out);
+    if (chap_.OnDeadline(now, sink) || pap_.OnDeadline(now, sink)) {
+      Close(now, DownReason::kAuthTimeout, out);
+    }
     Act(now, link_.OnDeadline(now, sink), out);
   }
 }
 
 absl::Time ClientLink::NextDeadline() const {
   if (link_.over()) return absl::InfiniteFuture();
-  return std::min(link_.NextDeadline(), chap_.NextDeadline());
+  return std::min({link_.NextDeadline(), chap_.NextDeadline(), pap_.NextDeadline()});
 }
 
 }  // namespace stack::ppp

@@ -20,13 +20,17 @@ Words WordsOf(DownReason reason) {
     case DownReason::kEchoTimeout:
       return {"echo_timeout", "no answer to LCP echo"};
     case DownReason::kAuthRefused:
-      return {"auth_refused", "MS-CHAPv2 refused by the peer"};
+      return {"auth_refused", "no authentication protocol in common"};
     case DownReason::kAuthTimeout:
-      return {"auth_timeout", "no answer to the challenge"};
+      return {"auth_timeout", "no authentication in time"};
     case DownReason::kAuthFailed:
       return {"auth_failed", "authentication failed"};
     case DownReason::kUserChanged:
       return {"user_changed", "authenticated again as another user"};
+    case DownReason::kLoggedIn:
+      return {"logged_in", "this user is logged in already"};
+    case DownReason::kFull:
+      return {"full", "the gateway is full"};
     case DownReason::kNoAddress:
       return {"no_address", "no address left"};
     case DownReason::kIpcpFailed:
@@ -36,7 +40,7 @@ Words WordsOf(DownReason reason) {
     case DownReason::kAdministrative:
       return {"administrative", "closed by the operator"};
     case DownReason::kReplaced:
-      return {"replaced", "logged in elsewhere"};
+      return {"replaced", "replaced by a newer login"};
     case DownReason::kIdle:
       return {"idle", "idle for too long"};
     case DownReason::kSessionTimeout:

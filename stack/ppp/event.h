@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "absl/time/time.h"
@@ -19,10 +20,12 @@ enum class DownReason : uint8_t {
   kNoAgreement,     // LCP options cannot be agreed on
   kLoopback,        // we hear ourselves
   kEchoTimeout,     // the peer does not answer LCP Echo-Requests any more
-  kAuthRefused,     // the peer will not do MS-CHAPv2
-  kAuthTimeout,     // the peer did not answer the challenge
+  kAuthRefused,     // no authentication protocol that both ends do
+  kAuthTimeout,     // the peer did not authenticate itself in time
   kAuthFailed,      // wrong name or password
   kUserChanged,     // authenticated again, as somebody else
+  kLoggedIn,        // the user is logged in already, and may be only once
+  kFull,            // as many sessions as the gateway takes
   kNoAddress,       // no address left for the peer
   kIpcpFailed,      // IPCP was refused, not answered, or cannot be agreed on
   kLoginTimeout,    // the login as a whole took too long
@@ -54,6 +57,7 @@ struct Suspended {};
 // The last event of a link: it takes no packet and has no deadline any more.
 struct Down {
   DownReason reason;
+  std::string detail = {};  // for people, where there is more to say than the reason; mostly empty
 };
 
 // The numbers of RFC 1661 section 4.6, and what a gateway adds.

@@ -36,17 +36,17 @@ std::optional<uint32_t> MagicIn(ByteView options) {
 
 }  // namespace
 
-Lcp::Lcp(uint16_t mru, Rng& rng) : rng_(rng), wanted_mru_(mru), mru_(mru), magic_(FreshMagic()) {}
+Lcp::Lcp(uint16_t mru, const AuthProtocols& spoken, Rng& rng)
+    : rng_(rng), spoken_(spoken), wanted_mru_(mru), mru_(mru), magic_(FreshMagic()) {}
+
+bool Lcp::Speaks(wire::PppProtocol carrier) const {
+  return std::ranges::any_of(spoken_,
+                             [carrier](AuthProtocol p) { return CarrierOf(p) == carrier; });
+}
 
 uint32_t Lcp::FreshMagic() {
   const uint32_t magic = rng_.U32();
   return magic == 0 ? 1 : magic;  // zero means "none" (section 6.4)
-}
-
-ByteView Lcp::MsChapV2() {
-  static constexpr std::array<std::byte, 3> kData = {
-      std::byte{0xc2}, std::byte{0x23}, static_cast<std::byte>(wire::ChapAlgorithm::kMsChapV2)};
-  return kData;
 }
 
 void Lcp::WriteRequest(Writer& out) {
@@ -160,9 +160,10 @@ void Lcp::NakMru(const PppOption& option) {
 }
 
 void LnsLcp::WriteAuthentication(Writer& out) const {
+  const ByteView protocol = OptionOf(demand_);
   out.U8(static_cast<uint8_t>(LcpOption::kAuthentication));
-  out.U8(5);
-  out.Put(MsChapV2());
+  out.U8(static_cast<uint8_t>(2 + protocol.size()));
+  out.Put(protocol);
 }
 
 void LnsLcp::JudgeAuthentication(const PppOption& option, OptionReply& reply) {
@@ -170,18 +171,43 @@ void LnsLcp::JudgeAuthentication(const PppOption& option, OptionReply& reply) {
 }
 
 bool LnsLcp::OnAuthenticationRefused(const PppOption& option, PppCode code) {
-  const bool agrees = code == PppCode::kConfigureNak && std::ranges::equal(option.data, MsChapV2());
-  if (!agrees) Fail(DownReason::kAuthRefused);
-  return agrees;
+  const bool nak = code == PppCode::kConfigureNak;
+  const std::optional<AuthProtocol> wanted = nak ? AuthProtocolOf(option.data) : std::nullopt;
+  if (wanted == demand_) return true;
+  wanted_ = nak ? TextOfOption(option.data) : "no authentication";
+  refused_ |= static_cast<uint8_t>(1U << static_cast<uint8_t>(demand_));
+  const std::optional<AuthProtocol> next = nak ? NextDemand(wanted) : std::nullopt;
+  if (next) {
+    demand_ = *next;
+  } else {
+    Fail(DownReason::kAuthRefused);
+  }
+  return next.has_value();
+}
+
+// What the peer asks for, if it may have that; else the best that it has not refused yet.
+std::optional<AuthProtocol> LnsLcp::NextDemand(std::optional<AuthProtocol> wanted) const {
+  const auto is_open = [this](AuthProtocol protocol) {
+    return (refused_ >> static_cast<uint8_t>(protocol) & 1U) == 0;
+  };
+  if (wanted && spoken().Contains(*wanted) && is_open(*wanted)) return wanted;
+  const AuthProtocol* next = std::ranges::find_if(spoken(), is_open);
+  return next == spoken().end() ? std::nullopt : std::optional(*next);
+}
+
+std::string LnsLcp::Disagreement() const {
+  const std::string client = wanted_.empty() ? "" : "the client wants " + wanted_ + "; ";
+  return client + "allowed here: " + spoken().Text();
 }
 
 void ClientLcp::WriteAuthentication(Writer&) const {}
 
 void ClientLcp::JudgeAuthentication(const PppOption& option, OptionReply& reply) {
-  if (std::ranges::equal(option.data, MsChapV2())) {
-    GrantAuthentication();
+  const std::optional<AuthProtocol> protocol = AuthProtocolOf(option.data);
+  if (protocol && spoken().Contains(*protocol)) {
+    GrantAuthentication(*protocol);
   } else {
-    reply.Nak(option, MsChapV2());
+    reply.Nak(option, OptionOf(spoken().best()));
   }
 }
 

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "stack/base/rng.h"
+#include "stack/ppp/auth.h"
 #include "stack/ppp/event.h"
 #include "stack/ppp/negotiator.h"
 
@@ -14,8 +16,9 @@ namespace stack::ppp {
 
 class Lcp : public OptionPolicy {
  public:
-  // `mru`: what we want to receive at most; 0: do not ask, which means 1500.
-  Lcp(uint16_t mru, Rng& rng);
+  // `mru`: what we want to receive at most; 0: do not ask, which means 1500. `spoken`: how we
+  // authenticate, or let ourselves be asked to.
+  Lcp(uint16_t mru, const AuthProtocols& spoken, Rng& rng);
 
   void WriteRequest(Writer& out) final;
   void Judge(ByteView options, OptionReply& reply) final;
@@ -25,15 +28,14 @@ class Lcp : public OptionPolicy {
 
   uint16_t peer_mru() const { return peer_.mru; }
   uint32_t magic() const { return magic_; }  // 0: rejected
-  // The peer wants us to authenticate by MS-CHAPv2.
-  bool peer_demands_authentication() const { return peer_.authentication; }
+  // How the peer wants us to authenticate ourselves.
+  std::optional<AuthProtocol> demanded_by_peer() const { return peer_.authentication; }
+  // Whether packets of an authentication protocol have a place here; others are rejected.
+  bool Speaks(wire::PppProtocol carrier) const;
   // Why there can be no agreement, once that is so.
   std::optional<DownReason> failure() const { return failure_; }
 
  protected:
-  // MS-CHAPv2 in an authentication option: C223 81.
-  static ByteView MsChapV2();
-
   virtual void WriteAuthentication(Writer& out) const = 0;
   virtual void JudgeAuthentication(const wire::PppOption& option, OptionReply& reply) = 0;
   // The peer's Nak or Reject of our authentication option. False: there is no agreement.
@@ -42,7 +44,7 @@ class Lcp : public OptionPolicy {
  private:
   struct Peer {
     uint16_t mru = wire::kPppDefaultMru;
-    bool authentication = false;
+    std::optional<AuthProtocol> authentication;
   };
 
   void JudgeOption(const wire::PppOption& option, OptionReply& reply);
@@ -53,6 +55,7 @@ class Lcp : public OptionPolicy {
   uint32_t FreshMagic();
 
   Rng& rng_;
+  const AuthProtocols spoken_;
   const uint16_t wanted_mru_;
   uint16_t mru_;
   uint32_t magic_;
@@ -62,21 +65,34 @@ class Lcp : public OptionPolicy {
 
  protected:
   void Fail(DownReason reason) { failure_ = reason; }
-  void GrantAuthentication() { asked_.authentication = true; }
+  void GrantAuthentication(AuthProtocol protocol) { asked_.authentication = protocol; }
+  const AuthProtocols& spoken() const { return spoken_; }
 };
 
-// Demands MS-CHAPv2 and nothing else; refuses to be authenticated.
+// Demands authentication, the best protocol first, and goes where the peer's Naks lead as long as
+// that is spoken here; refuses to be authenticated.
 class LnsLcp final : public Lcp {
  public:
-  using Lcp::Lcp;
+  LnsLcp(uint16_t mru, const AuthProtocols& spoken, Rng& rng)
+      : Lcp(mru, spoken, rng), demand_(spoken.best()) {}
+
+  // What is demanded, and agreed on once LCP is open.
+  AuthProtocol demand() const { return demand_; }
+  // What either end wants, for people, after there was no agreement.
+  std::string Disagreement() const;
 
  private:
   void WriteAuthentication(Writer& out) const override;
   void JudgeAuthentication(const wire::PppOption& option, OptionReply& reply) override;
   bool OnAuthenticationRefused(const wire::PppOption& option, wire::PppCode code) override;
+  std::optional<AuthProtocol> NextDemand(std::optional<AuthProtocol> wanted) const;
+
+  AuthProtocol demand_;
+  uint8_t refused_ = 0;  // bit by AuthProtocol
+  std::string wanted_;   // by the peer, as its last Nak has it
 };
 
-// Lets itself be asked for MS-CHAPv2 and nothing else; demands nothing.
+// Lets itself be asked for what it speaks; demands nothing.
 class ClientLcp final : public Lcp {
  public:
   using Lcp::Lcp;

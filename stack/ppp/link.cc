@@ -74,11 +74,14 @@ Outcome Link::OnPacket(absl::Time now, ByteView bytes, Sink& sink) {
     case PppProtocol::kIpcp:
       return OnIpcp(now, frame->payload, sink);
     case PppProtocol::kChap:
-      return OnAuth(*frame, sink);
+    case PppProtocol::kPap:
+      if (lcp_policy_.Speaks(frame->protocol)) return OnAuth(*frame, sink);
+      break;
     default:
-      OnOther(now, *frame, sink);
-      return {};
+      break;
   }
+  OnOther(now, *frame, sink);
+  return {};
 }
 
 Outcome Link::OnLcp(absl::Time now, ByteView payload, Sink& sink) {
@@ -137,6 +140,7 @@ Outcome Link::OnProtocolReject(absl::Time now, const PppControl& packet, Sink& s
     case PppProtocol::kLcp:
       return Close(now, DownReason::kNoAgreement, sink);
     case PppProtocol::kChap:
+    case PppProtocol::kPap:
       return Close(now, DownReason::kAuthRefused, sink);
     case PppProtocol::kIpcp:
     case PppProtocol::kIp4:
@@ -236,13 +240,21 @@ Outcome Link::OnEchoDue(absl::Time now, Sink& sink) {
     return {};
   }
   if (echoes_ >= timing_.echo_failures) return Finish(DownReason::kEchoTimeout);
-  std::array<std::byte, 4> magic;
-  Store32(magic.data(), lcp_policy_.magic());
-  Send(PppCode::kEchoRequest, lcp_.NextId(), magic, sink);
+  SendEchoRequest(sink);
   ++echoes_;
   last_echo_ = now;
   timers_.Arm(Timer::kEcho, now + timing_.echo_interval);
   return {};
+}
+
+void Link::SendEchoRequest(Sink& sink) {
+  std::array<std::byte, 4> magic;
+  Store32(magic.data(), lcp_policy_.magic());
+  Send(PppCode::kEchoRequest, lcp_.NextId(), magic, sink);
+}
+
+void Link::Probe(Sink& sink) {
+  if (opened()) SendEchoRequest(sink);
 }
 
 Outcome Link::OnLcpChange(absl::Time now, LayerChange change, DownReason finished, Sink& sink) {

@@ -45,6 +45,8 @@ class Link {
   void OpenNetwork(absl::Time now, Sink& sink);
   // Terminate-Request, then kOver with this reason; the first reason given counts.
   Outcome Close(absl::Time now, DownReason reason, Sink& sink);
+  // An Echo-Request now, if LCP is open.
+  void Probe(Sink& sink);
   Outcome OnPacket(absl::Time now, ByteView frame, Sink& sink);
   // Works on one of the deadlines that are due. To be called until NextDeadline() > now.
   Outcome OnDeadline(absl::Time now, Sink& sink);
@@ -70,6 +72,7 @@ class Link {
   void OnCodeReject(const wire::PppControl& packet);
   void OnEchoRequest(const wire::PppControl& packet, Sink& sink);
   Outcome OnEchoDue(absl::Time now, Sink& sink);
+  void SendEchoRequest(Sink& sink);
   // `finished`: why, if this change ends the link.
   Outcome OnLcpChange(absl::Time now, LayerChange change, DownReason finished, Sink& sink);
   Outcome OnIpcpChange(absl::Time now, LayerChange change, Sink& sink);

@@ -8,6 +8,8 @@ namespace {
 
 using Kind = Outcome::Kind;
 
+constexpr std::string_view kGranted = "Access granted", kDenied = "Access denied";
+
 // "S=" and 40 upper-case hex digits: Apple takes nothing else for a success.
 bool IsAuthenticatorResponse(std::string_view text) {
   return text.size() == 42 && text.starts_with("S=") &&
@@ -25,9 +27,10 @@ std::string UserOf(const std::string& name) {
 LnsLink::LnsLink(const LnsOptions& options, Rng& rng)
     : options_(options),
       rng_(rng),
-      lcp_(options.mru, rng),
+      lcp_(options.mru, options.authentication, rng),
       link_(lcp_, ipcp_, options.timing),
-      chap_(options.timing) {}
+      chap_(options.timing),
+      pap_(options.timing) {}
 
 void LnsLink::Start(absl::Time now, Out& out) {
   OutboxSink sink(out);
@@ -45,7 +48,7 @@ void LnsLink::Act(absl::Time now, const Outcome& outcome, Out& out) {
       return;
     case Kind::kLcpUp:
       out.Tell(Step{Step::Kind::kLcpOpened});
-      return Challenge(now, out);
+      return Authenticate(now, out);
     case Kind::kAuth:
       return OnAuthPacket(*outcome.auth, out);
     case Kind::kIpcpUp:
@@ -54,6 +57,7 @@ void LnsLink::Act(absl::Time now, const Outcome& outcome, Out& out) {
       return out.Tell(Up{assignment_->client, assignment_->gateway, lcp_.peer_mru(), *user_});
     case Kind::kLcpDown:
       link_.closing() ? chap_.Stop() : chap_.Reset();
+      link_.closing() ? pap_.Stop() : pap_.Reset();
       verify_ticket_ = 0;
       success_.clear();
       return Suspend(out);
@@ -62,7 +66,9 @@ void LnsLink::Act(absl::Time now, const Outcome& outcome, Out& out) {
     case Kind::kOver:
       verify_ticket_ = address_ticket_ = 0;
       up_ = false;
-      return out.Tell(Down{link_.reason()});
+      return out.Tell(Down{link_.reason(), link_.reason() == DownReason::kAuthRefused
+                                               ? lcp_.Disagreement()
+                                               : std::string()});
   }
 }
 
@@ -70,29 +76,35 @@ void LnsLink::Suspend(Out& out) {
   if (std::exchange(up_, false)) out.Tell(Suspended{});
 }
 
-void LnsLink::Challenge(absl::Time now, Out& out) {
+// With PAP the peer begins.
+void LnsLink::Authenticate(absl::Time now, Out& out) {
+  if (lcp_.demand() == AuthProtocol::kPap) return pap_.Begin(now);
   OutboxSink sink(out);
-  chap_.Begin(now, options_.name, rng_, sink);
+  chap_.Begin(now, lcp_.demand(), options_.name, rng_, sink);
   out.Tell(Step{Step::Kind::kChallenged});
 }
 
 void LnsLink::OnAuthPacket(const AuthPacket& auth, Out& out) {
+  if (auth.protocol != CarrierOf(lcp_.demand())) return out.Tell(Drop::kPppDiscarded);
   OutboxSink sink(out);
-  auto answer = chap_.OnPacket(auth.packet, sink);
-  if (!answer) return;
+  const bool is_pap = auth.protocol == wire::PppProtocol::kPap;
+  auto claim = is_pap ? pap_.OnPacket(auth.packet, sink) : chap_.OnPacket(auth.packet, sink);
+  if (!claim) return;
   verify_ticket_ = next_ticket_++;
-  claimed_user_ = UserOf(answer->name);
-  out.Tell(NeedVerify{verify_ticket_, std::move(answer->name), claimed_user_, chap_.challenge(),
-                      answer->response});
+  claimed_user_ = UserOf(claim->name);
+  out.Tell(
+      NeedVerify{verify_ticket_, std::move(claim->name), claimed_user_, std::move(claim->proof)});
 }
 
 void LnsLink::OnVerified(absl::Time now, uint32_t ticket, const Verdict& verdict, Out& out) {
   if (ticket == 0 || ticket != verify_ticket_) return;
   verify_ticket_ = 0;
   const auto* accepted = std::get_if<Accepted>(&verdict);
-  if (accepted == nullptr || !IsAuthenticatorResponse(accepted->authenticator_response)) {
-    const auto* refused = std::get_if<Refused>(&verdict);
-    return Refuse(now, refused == nullptr ? Refused{} : *refused, out);
+  const bool has_form =
+      lcp_.demand() != AuthProtocol::kMsChapV2 ||
+      (accepted != nullptr && IsAuthenticatorResponse(accepted->authenticator_response));
+  if (accepted == nullptr || !has_form) {
+    return Refuse(now, kAuthenticationFailure, DownReason::kAuthFailed, out);
   }
   Accept(now, *accepted, out);
 }
@@ -103,29 +115,40 @@ void LnsLink::Accept(absl::Time now, const Accepted& accepted, Out& out) {
   if (user_.value_or(claimed_user_) != claimed_user_)
     return Close(now, DownReason::kUserChanged, out);
   user_ = claimed_user_;
-  success_ = accepted.authenticator_response + " M=Access granted";
+  success_ = lcp_.demand() == AuthProtocol::kMsChapV2
+                 ? accepted.authenticator_response + " M=" + std::string(kGranted)
+                 : std::string(kGranted);
   if (assignment_) return OpenNetwork(now, out);
   if (address_ticket_ != 0) return;  // asked before LCP was negotiated anew
   address_ticket_ = next_ticket_++;
   out.Tell(NeedAddress{address_ticket_, *user_});
 }
 
-void LnsLink::Refuse(absl::Time now, const Refused& refused, Out& out) {
+void LnsLink::Refuse(absl::Time now, uint16_t error, DownReason reason, Out& out) {
   OutboxSink sink(out);
-  MsChapV2Challenge fresh;
-  rng_.Fill(fresh);
-  chap_.Fail(FailureMessage(refused.error, fresh, "Access denied"), sink);
-  out.Tell(Step{Step::Kind::kAuthFailed, refused.error});
-  Close(now, DownReason::kAuthFailed, out);
+  if (lcp_.demand() == AuthProtocol::kMsChapV2) {
+    ChapChallenge fresh;
+    rng_.Fill(fresh);
+    chap_.Fail(FailureMessage(error, fresh, kDenied), sink);
+  } else if (lcp_.demand() == AuthProtocol::kChapMd5) {
+    chap_.Fail(kDenied, sink);
+  } else {
+    pap_.Fail(kDenied, sink);
+  }
+  out.Tell(Step{Step::Kind::kAuthFailed, error});
+  Close(now, reason, out);
 }
 
-void LnsLink::OnAddress(absl::Time now, uint32_t ticket,
-                        const std::optional<Assignment>& assignment, Out& out) {
+void LnsLink::OnAddress(absl::Time now, uint32_t ticket, const Admission& admission, Out& out) {
   if (ticket == 0 || ticket != address_ticket_) return;
   address_ticket_ = 0;
-  if (!assignment) return Close(now, DownReason::kNoAddress, out);
-  assignment_ = assignment;
-  ipcp_.Assign(assignment->client, assignment->gateway, assignment->dns);
+  if (const auto* refusal = std::get_if<NotAdmitted>(&admission)) {
+    const bool as_failure = refusal->reason == DownReason::kLoggedIn && !success_.empty();
+    return as_failure ? Refuse(now, kNoDialinPermission, refusal->reason, out)
+                      : Close(now, refusal->reason, out);
+  }
+  assignment_ = std::get<Assignment>(admission);
+  ipcp_.Assign(assignment_->client, assignment_->gateway, assignment_->dns);
   if (!success_.empty()) OpenNetwork(now, out);
 }
 
@@ -133,8 +156,14 @@ void LnsLink::OnAddress(absl::Time now, uint32_t ticket,
 // with IPCP as soon as it sees the one, and finds us ready.
 void LnsLink::OpenNetwork(absl::Time now, Out& out) {
   OutboxSink sink(out);
-  chap_.Succeed(std::exchange(success_, {}), sink);
+  const std::string success = std::exchange(success_, {});
+  lcp_.demand() == AuthProtocol::kPap ? pap_.Succeed(success, sink) : chap_.Succeed(success, sink);
   link_.OpenNetwork(now, sink);
+}
+
+void LnsLink::Probe(Out& out) {
+  OutboxSink sink(out);
+  link_.Probe(sink);
 }
 
 void LnsLink::Terminate(absl::Time now, DownReason reason, Out& out) { Close(now, reason, out); }
@@ -148,13 +177,14 @@ void LnsLink::OnDeadline(absl::Time now, Out& out) {
   OutboxSink sink(out);
   while (NextDeadline() <= now) {
     if (chap_.OnDeadline(now, sink)) Close(now, DownReason::kAuthTimeout, out);
+    if (pap_.OnDeadline(now)) Close(now, DownReason::kAuthTimeout, out);
     Act(now, link_.OnDeadline(now, sink), out);
   }
 }
 
 absl::Time LnsLink::NextDeadline() const {
   if (link_.over()) return absl::InfiniteFuture();
-  return std::min(link_.NextDeadline(), chap_.NextDeadline());
+  return std::min({link_.NextDeadline(), chap_.NextDeadline(), pap_.NextDeadline()});
 }
 
 }  // namespace stack::ppp

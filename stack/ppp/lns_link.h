@@ -1,9 +1,9 @@
-// The gateway's half of a PPP link over an L2TP call: demands MS-CHAPv2, assigns an address, then
-// carries IPv4. Read RFC 1661 section 3 (phases), then link.h for what both halves share, and
-// chap.h.
+// The gateway's half of a PPP link over an L2TP call: demands authentication, assigns an address,
+// then carries IPv4. Read RFC 1661 section 3 (phases), then link.h for what both halves share, and
+// auth.h, chap.h and pap.h.
 //
-//   Start -> LCP -> MS-CHAPv2 -> NeedVerify -> NeedAddress -> IPCP -> Up ... Suspended -> Up ... ->
-//   Down
+//   Start -> LCP -> CHAP or PAP -> NeedVerify -> NeedAddress -> IPCP -> Up ... Suspended -> Up ...
+//   -> Down
 //
 // In: PPP frames as they stand behind the L2TP header (FF 03 or not), all that ppp/data.h does not
 // take. Out: PPP frames with FF 03, to be put behind an L2TP header. Nothing here computes with a
@@ -18,26 +18,26 @@
 
 #include "stack/base/address.h"
 #include "stack/base/rng.h"
+#include "stack/ppp/auth.h"
 #include "stack/ppp/chap.h"
 #include "stack/ppp/event.h"
 #include "stack/ppp/ipcp.h"
 #include "stack/ppp/lcp.h"
 #include "stack/ppp/link.h"
+#include "stack/ppp/pap.h"
 
 namespace stack::ppp {
 
-// Is this answer to our challenge right? To be answered by OnVerified with the same ticket.
+// Is this proof right? To be answered by OnVerified with the same ticket.
 struct NeedVerify {
   uint32_t ticket;
   std::string name;  // as sent, at most 255 octets, any octets: maybe "DOMAIN\user"
-  std::string
-      user;  // the part behind the last backslash, over which the hash goes (RFC 2759 section 4)
-  std::array<std::byte, 16> authenticator_challenge;
-  wire::MsChapV2Response response;
+  std::string user;  // the part behind the last backslash (RFC 2759 section 4)
+  Proof proof;
 };
 
-// Which address may this user have? To be answered by OnAddress with the same ticket. Asked once a
-// link.
+// May this user come in now, and with which address? To be answered by OnAddress with the same
+// ticket. Asked once a link, and before the client is told that its proof was right.
 struct NeedAddress {
   uint32_t ticket;
   std::string user;
@@ -56,24 +56,35 @@ using LnsEvent = std::variant<NeedVerify, NeedAddress, Up, Suspended, Down, Step
 
 // Answers to NeedVerify.
 struct Accepted {
-  std::string authenticator_response;  // "S=" and 40 upper-case hex digits (RFC 2759 section 5)
+  // MS-CHAPv2: "S=" and 40 upper-case hex digits (RFC 2759 section 5). Nothing for the others.
+  std::string authenticator_response = {};
 };
-struct Refused {
-  uint16_t error = 691;  // the E= code of RFC 2759 section 6; 691 = authentication failure
-};
+struct Refused {};
 using Verdict = std::variant<Accepted, Refused>;
 
-// Answer to NeedAddress.
+// Answers to NeedAddress.
 struct Assignment {
   Ip4 client;
   Ip4 gateway;
   std::array<Ip4, 2> dns{};  // zero: none; the client's question for it is then rejected
 };
+struct NotAdmitted {
+  // kNoAddress, kFull, or kLoggedIn: then the client is told that its authentication failed.
+  DownReason reason = DownReason::kNoAddress;
+};
+using Admission = std::variant<Assignment, NotAdmitted>;
+
+// The E= codes of RFC 2759 section 6 that are sent.
+inline constexpr uint16_t kAuthenticationFailure = 691;
+// The password is right, but the account may not come in now: clients do not ask for another
+// password then.
+inline constexpr uint16_t kNoDialinPermission = 649;
 
 struct LnsOptions {
   std::string name = "adit";  // in the CHAP Challenge
   uint16_t mru = 1400;        // what we want to receive at most
   Timing timing;
+  AuthProtocols authentication = {AuthProtocol::kMsChapV2};  // allowed, best first
 };
 
 class LnsLink {
@@ -91,12 +102,14 @@ class LnsLink {
   void Start(absl::Time now, Out& out);
   void OnPacket(absl::Time now, const In& frame, Out& out);
   void OnVerified(absl::Time now, uint32_t ticket, const Verdict& verdict, Out& out);
-  // No assignment ends the link with kNoAddress. An answer that comes after Down is ignored: the
-  // caller then gives the address back, as it does with the address of every link that tells Down.
-  void OnAddress(absl::Time now, uint32_t ticket, const std::optional<Assignment>& assignment,
-                 Out& out);
+  // No assignment ends the link with the reason given. An answer that comes after Down is ignored:
+  // the caller then gives the address back, as it does with the address of every link that tells
+  // Down.
+  void OnAddress(absl::Time now, uint32_t ticket, const Admission& admission, Out& out);
   // Orderly shutdown: Terminate-Request, sent again once if not acknowledged, then Down{reason}.
   void Terminate(absl::Time now, DownReason reason, Out& out);
+  // Asks the client for a life sign now: LCP Echo-Request. Nothing happens before LCP is open.
+  void Probe(Out& out);
   // Data came from the client: it lives, no Echo-Request is needed. Cheap enough for every packet.
   void OnLifeSign(absl::Time now) { link_.OnLifeSign(now); }
   void OnDeadline(absl::Time now, Out& out);
@@ -106,10 +119,10 @@ class LnsLink {
 
  private:
   void Act(absl::Time now, const Outcome& outcome, Out& out);
-  void Challenge(absl::Time now, Out& out);
+  void Authenticate(absl::Time now, Out& out);
   void OnAuthPacket(const AuthPacket& auth, Out& out);
   void Accept(absl::Time now, const Accepted& accepted, Out& out);
-  void Refuse(absl::Time now, const Refused& refused, Out& out);
+  void Refuse(absl::Time now, uint16_t error, DownReason reason, Out& out);
   void OpenNetwork(absl::Time now, Out& out);
   void Close(absl::Time now, DownReason reason, Out& out);
   void Suspend(Out& out);
@@ -119,7 +132,8 @@ class LnsLink {
   LnsLcp lcp_;
   LnsIpcp ipcp_;
   Link link_;
-  MsChapV2Authenticator chap_;
+  ChapAuthenticator chap_;
+  PapAuthenticator pap_;
   uint32_t next_ticket_ = 1;
   uint32_t verify_ticket_ = 0;  // 0: no such question is open
   uint32_t address_ticket_ = 0;

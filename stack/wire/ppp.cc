@@ -127,6 +127,14 @@ Result<ChapValue, Drop> ChapValue::Parse(ByteView data) {
   return ChapValue{value, name};
 }
 
+Result<PapRequest, Drop> PapRequest::Parse(ByteView data) {
+  Reader in(data);
+  const ByteView name = in.Take(in.U8());
+  const ByteView password = in.Take(in.U8());
+  if (!in.ok()) return Drop::kPppMalformed;
+  return PapRequest{name, password};
+}
+
 Result<MsChapV2Response, Drop> MsChapV2Response::Parse(ByteView value) {
   if (value.size() != kSize) return Drop::kPppMalformed;
   MsChapV2Response response;

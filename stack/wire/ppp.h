@@ -1,6 +1,6 @@
 // PPP frames, control packets and configuration options. Read RFC 1661 sections 2, 5 and 6 first;
-// then RFC 1662 section 3.1 (address and control), RFC 1332 and RFC 1877 (IPCP options), RFC 1994
-// section 4 and RFC 2759 sections 3 to 6 (CHAP and MS-CHAPv2).
+// then RFC 1662 section 3.1 (address and control), RFC 1332 and RFC 1877 (IPCP options), RFC 1334
+// section 2 (PAP), RFC 1994 section 4 and RFC 2759 sections 3 to 6 (CHAP and MS-CHAPv2).
 //
 //   | FF 03 | protocol | code | id | length | data .......... | padding |
 //   |optional| 1 or 2  |  1   | 1  |   2    | options or text |         |
@@ -70,6 +70,13 @@ enum class ChapCode : uint8_t {
   kSuccess = 3,
   kFailure = 4,
   kChangePassword = 7,
+};
+
+// RFC 1334 section 2.2.
+enum class PapCode : uint8_t {
+  kAuthenticateRequest = 1,
+  kAuthenticateAck = 2,
+  kAuthenticateNak = 3
 };
 
 // RFC 1661 section 6, RFC 1570, RFC 1990. Named here are those that are understood or often
@@ -161,6 +168,14 @@ struct ChapValue {
   ByteView name;
 
   static Result<ChapValue, Drop> Parse(ByteView data);  // kPppMalformed
+};
+
+// The data of an Authenticate-Request, RFC 1334 section 2.2.1. Either may be empty.
+struct PapRequest {
+  ByteView name;
+  ByteView password;
+
+  static Result<PapRequest, Drop> Parse(ByteView data);  // kPppMalformed
 };
 
 // The value of an MS-CHAPv2 Response, RFC 2759 section 4.

@@ -24,11 +24,15 @@ void Require(bool condition) {
 // The last question of a link.
 struct Questions {
   uint32_t verify = 0, address = 0, response = 0, check = 0;
+  ppp::AuthProtocol protocol{};
   bool down = false;
 
   void operator()(const ppp::NeedVerify& e) { verify = e.ticket; }
   void operator()(const ppp::NeedAddress& e) { address = e.ticket; }
-  void operator()(const ppp::NeedResponse& e) { response = e.ticket; }
+  void operator()(const ppp::NeedResponse& e) {
+    response = e.ticket;
+    protocol = e.protocol;
+  }
   void operator()(const ppp::NeedCheckSuccess& e) { check = e.ticket; }
   void operator()(const ppp::Down&) {
     Require(!down);
@@ -44,12 +48,14 @@ void Answer(ppp::LnsLink& link, absl::Time now, const Questions& asked, bool goo
   link.OnVerified(now, asked.verify, good ? ppp::Verdict(accepted) : ppp::Verdict(ppp::Refused{}),
                   out);
   const ppp::Assignment assignment{{0x0a63000a}, {0x0a630001}, {stack::Ip4{0x09090909}}};
-  link.OnAddress(now, asked.address, good ? std::optional(assignment) : std::nullopt, out);
+  link.OnAddress(now, asked.address, good ? ppp::Admission(assignment) : ppp::NotAdmitted{}, out);
 }
 
 void Answer(ppp::ClientLink& link, absl::Time now, const Questions& asked, bool good,
             ppp::ClientLink::Out& out) {
-  link.OnResponse(now, asked.response, {}, out);
+  const ppp::Response responses[] = {stack::wire::MsChapV2Response{}, ppp::ChapMd5Response{},
+                                     ppp::Password(stack::AsBytes("secret"))};
+  link.OnResponse(now, asked.response, responses[static_cast<size_t>(asked.protocol)], out);
   link.OnSuccessChecked(now, asked.check, good, out);
 }
 
@@ -102,7 +108,12 @@ void Run(ByteView input, const Options& options) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ByteView input = stack::AsBytes(data, std::min<size_t>(size, 8192));
-  Run<ppp::LnsLink>(input, ppp::LnsOptions{});
-  Run<ppp::ClientLink>(input, ppp::ClientOptions{"alice", 1400, {}});
+  using P = ppp::AuthProtocol;
+  constexpr auto kMs = P::kMsChapV2, kMd5 = P::kChapMd5, kPap = P::kPap;
+  for (const ppp::AuthProtocols& spoken :
+       {ppp::AuthProtocols{kMs}, ppp::AuthProtocols{kPap, kMd5, kMs}}) {
+    Run<ppp::LnsLink>(input, ppp::LnsOptions{.timing = {}, .authentication = spoken});
+    Run<ppp::ClientLink>(input, ppp::ClientOptions{"alice", 1400, {}, spoken});
+  }
   return 0;
 }

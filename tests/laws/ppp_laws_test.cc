@@ -36,6 +36,17 @@ stack::Bytes BadFrame(test::FixedRng& dice) {
   }
 }
 
+struct ProofText {
+  std::string operator()(const ppp::MsChapV2Proof& p) const {
+    return absl::StrCat(stack::ToHex(p.challenge), " ", stack::ToHex(p.response.peer_challenge),
+                        stack::ToHex(p.response.nt_response));
+  }
+  std::string operator()(const ppp::ChapMd5Proof& p) const {
+    return absl::StrCat(p.id, stack::ToHex(p.challenge), " ", stack::ToHex(p.response));
+  }
+  std::string operator()(const ppp::PapProof& p) const { return stack::ToHex(p.password.view()); }
+};
+
 // Every field of an event, since EventText leaves some out.
 struct PppText {
   template <class Event>
@@ -43,12 +54,10 @@ struct PppText {
     std::string text = std::visit(EventText(), event);
     if constexpr (std::is_same_v<Event, ppp::LnsEvent>) {
       if (const auto* e = std::get_if<ppp::NeedVerify>(&event)) {
-        text += absl::StrCat(" ", e->ticket, " ", stack::ToHex(e->authenticator_challenge), " ",
-                             stack::ToHex(e->response.peer_challenge),
-                             stack::ToHex(e->response.nt_response));
+        text += absl::StrCat(" ", e->ticket, " ", std::visit(ProofText(), e->proof));
       }
     } else if (const auto* e = std::get_if<ppp::NeedResponse>(&event)) {
-      text += absl::StrCat(" ", e->ticket, " ", stack::ToHex(e->authenticator_challenge));
+      text += absl::StrCat(" ", e->ticket, " ", e->id, " ", stack::ToHex(e->challenge));
     }
     return text;
   }
@@ -67,7 +76,8 @@ struct LnsFixture : PppText {
   // longer than a Response.
   static constexpr size_t kLargestAnswer = 96;
 
-  explicit LnsFixture(uint64_t seed) : rng(seed), link({}, rng) {
+  explicit LnsFixture(uint64_t seed, const ppp::LnsOptions& options = {})
+      : rng(seed), link(options, rng) {
     link.Start(absl::UnixEpoch(), first);
     Saw(std::get<0>(first.items().at(0)).buf.bytes());
     first.Clear();
@@ -128,7 +138,7 @@ struct LnsFixture : PppText {
     const auto ticket =
         static_cast<uint32_t>(100 + dice.Below(1000)) * static_cast<uint32_t>(dice.Below(2));
     link.OnVerified(now, ticket, ppp::Refused{}, out);
-    link.OnAddress(now, ticket, std::nullopt, out);
+    link.OnAddress(now, ticket, ppp::NotAdmitted{}, out);
   }
   bool IsOver() const { return !link.is_up(); }
 
@@ -145,7 +155,8 @@ struct ClientFixture : PppText {
   using Out = Machine::Out;
   static constexpr size_t kLargestAnswer = 96;
 
-  explicit ClientFixture(uint64_t seed) : rng(seed), link({"alice", 1400, {}}, rng) {
+  explicit ClientFixture(uint64_t seed, const ppp::ClientOptions& options = {"alice", 1400, {}})
+      : rng(seed), link(options, rng) {
     link.Start(absl::UnixEpoch(), first);
     Saw(std::get<0>(first.items().at(0)).buf.bytes());
     first.Clear();
@@ -158,7 +169,7 @@ struct ClientFixture : PppText {
   size_t Run(size_t step, absl::Time now, Out& out) {
     switch (step) {
       case 4:
-        return link.OnResponse(now, 1, {}, out), 0;
+        return link.OnResponse(now, 1, stack::wire::MsChapV2Response{}, out), 0;
       case 6:
         return link.OnSuccessChecked(now, 2, true, out), 0;
       default:
@@ -200,7 +211,7 @@ struct ClientFixture : PppText {
   void Stale(test::FixedRng& dice, absl::Time now, Out& out) {
     const auto ticket =
         static_cast<uint32_t>(100 + dice.Below(1000)) * static_cast<uint32_t>(dice.Below(2));
-    link.OnResponse(now, ticket, {}, out);
+    link.OnResponse(now, ticket, ppp::ChapMd5Response{}, out);
     link.OnSuccessChecked(now, ticket, false, out);
   }
   bool IsOver() const { return !link.is_up(); }
@@ -212,7 +223,47 @@ struct ClientFixture : PppText {
   stack::Bytes lcp_request;
 };
 
+// The same with PAP, which the client demands by a Nak.
+struct LnsPapFixture : LnsFixture {
+  explicit LnsPapFixture(uint64_t seed) : LnsFixture(seed, kEither) {}
+  static inline const ppp::LnsOptions kEither = {
+      .timing = {}, .authentication = {ppp::AuthProtocol::kMsChapV2, ppp::AuthProtocol::kPap}};
+  size_t Run(size_t step, absl::Time now, Out& out) {
+    if (step == 0) return Feed(LcpPacket(3, 1, "0304c023"), now, out);
+    if (step == 3) {
+      return Feed(Control(PppProtocol::kPap, 1, 1, "05616c69636503707764"), now, out);
+    }
+    if (step == 4) return link.OnVerified(now, 1, ppp::Accepted{}, out), 0;
+    return LnsFixture::Run(step, now, out);
+  }
+};
+
+struct ClientPapFixture : ClientFixture {
+  explicit ClientPapFixture(uint64_t seed)
+      : ClientFixture(seed, {"alice", 1400, {}, {ppp::AuthProtocol::kPap}}) {}
+  size_t Run(size_t step, absl::Time now, Out& out) {
+    switch (step) {
+      case 0:
+        return Feed(LcpPacket(1, 1, "0305c22381050611223344"), now, out);
+      case 1:
+        return Feed(LcpPacket(1, 2, "0304c023050611223344"), now, out);
+      case 3:
+        return Feed(Control(PppProtocol::kPap, 3, 9, "00"), now, out);  // to nothing of ours
+      case 4:
+        return link.OnResponse(now, 1, ppp::Password(stack::AsBytes("pwd")), out), 0;
+      case 5:
+        return Feed(Control(PppProtocol::kPap, 2, 1, "00"), now, out);
+      case 6:
+        return 0;
+      default:
+        return ClientFixture::Run(step, now, out);
+    }
+  }
+};
+
 TEST(PppLaws, LnsLink) { CheckLaws<LnsFixture>(); }
+TEST(PppLaws, LnsLinkWithPap) { CheckLaws<LnsPapFixture>(); }
+TEST(PppLaws, ClientLinkWithPap) { CheckLaws<ClientPapFixture>(); }
 TEST(PppLaws, ClientLink) { CheckLaws<ClientFixture>(); }
 
 // The courses do lead through a whole life; else the laws would be kept by doing nothing.
@@ -221,6 +272,10 @@ TEST(PppLaws, TheCoursesReachTheEnd) {
   lns.RunAll();
   Course<ClientFixture> client(1);
   client.RunAll();
+  Course<LnsPapFixture> lns_pap(1);
+  lns_pap.RunAll();
+  Course<ClientPapFixture> client_pap(1);
+  client_pap.RunAll();
   const auto told = [](const auto& lines, const std::string& what) {
     return std::any_of(lines.begin(), lines.end(),
                        [&](const auto& line) { return line.find(what) != std::string::npos; });
@@ -229,6 +284,8 @@ TEST(PppLaws, TheCoursesReachTheEnd) {
        {"step lcp_opened", "step authenticated", "Up 10.99.0.10", "Down peer_terminated"}) {
     EXPECT_TRUE(told(lns.lines(), what)) << what;
     EXPECT_TRUE(told(client.lines(), what)) << what;
+    EXPECT_TRUE(told(lns_pap.lines(), what)) << what;
+    EXPECT_TRUE(told(client_pap.lines(), what)) << what;
   }
 }
 

@@ -32,7 +32,9 @@ struct Client : WithRng, ::test::Script<ClientLink, ClientOptions> {
   Lines Chap(uint8_t code, const std::string& data) {
     return In(Control(PppProtocol::kChap, code, 7, data));
   }
-  Lines Respond() { return link.OnResponse(now, ticket, {}, out), Drain(); }
+  Lines Respond(const Response& response = wire::MsChapV2Response{}) {
+    return link.OnResponse(now, ticket, response, out), Drain();
+  }
   Lines Checked(bool genuine) { return link.OnSuccessChecked(now, ticket, genuine, out), Drain(); }
 };
 

@@ -51,8 +51,8 @@ struct Lns : WithRng, ::test::Script<LnsLink, LnsOptions> {
   Lines Verified(const Verdict& verdict) {
     return link.OnVerified(now, ticket, verdict, out), Drain();
   }
-  Lines Address(const std::optional<Assignment>& assignment) {
-    return link.OnAddress(now, ticket, assignment, out), Drain();
+  Lines Address(const Admission& admission) {
+    return link.OnAddress(now, ticket, admission, out), Drain();
   }
   Lines Authenticate(const std::string& name = "alice") {
     In(Response(name));
@@ -84,7 +84,8 @@ TEST(LnsLink, LoginFromTheFirstFrameToTheLast) {
                   "step challenged"));
   lns.challenge_id = 1;
   EXPECT_THAT(lns.In(lns.Response("CORP\\alice")), ElementsAre("NeedVerify CORP\\alice alice"));
-  EXPECT_EQ(ToHex(lns.verify.response.peer_challenge), "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1");
+  EXPECT_EQ(ToHex(std::get<MsChapV2Proof>(lns.verify.proof).response.peer_challenge),
+            "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1");
   EXPECT_THAT(lns.Verified(Accepted{kGoodResponse}),
               ElementsAre("step authenticated", "NeedAddress alice"));
   EXPECT_THAT(lns.Address(Lns::kAssignment),
@@ -216,21 +217,33 @@ TEST(LnsLink, MruIsGivenUpOrLoweredWhenRefused) {
               ElementsAre(StartsWith("LCP Configure-Request 3 0305c22381 05")));
 }
 
+// CHAP-MD5 and PAP are not for the asking.
 TEST(LnsLink, ClientThatRefusesMsChapV2IsTerminated) {
-  for (const char* nak : {"0304c023", "0305c22305", "0305c22380", "0304c227"}) {
+  const std::pair<const char*, const char*> kNaks[] = {{"0304c023", "PAP"},
+                                                       {"0305c22305", "CHAP-MD5"},
+                                                       {"0305c22380", "MS-CHAPv1"},
+                                                       {"0304c227", "EAP"},
+                                                       {"0304c0de", "protocol 0xc0de"},
+                                                       {"030500c223", "protocol 0x00c2"},
+                                                       {"0302", "something unreadable"}};
+  for (const auto& [nak, name] : kNaks) {
     Lns lns;
     lns.Start();
     EXPECT_THAT(lns.In(LcpPacket(3, 1, nak)),
-                ElementsAre("LCP Terminate-Request 2 MS-CHAPv2 refused by the peer"))
+                ElementsAre("LCP Terminate-Request 2 no authentication protocol in common"))
         << nak;
-    EXPECT_THAT(lns.In(LcpPacket(6, 2, "")), ElementsAre("Down auth_refused"));
+    EXPECT_THAT(lns.In(LcpPacket(6, 2, "")),
+                ElementsAre("Down auth_refused: the client wants " + std::string(name) +
+                            "; allowed here: MS-CHAPv2"));
   }
   Lns lns;
   lns.Start();
   EXPECT_THAT(lns.In(LcpPacket(4, 1, "0305c22381")),
               ElementsAre(StartsWith("LCP Terminate-Request")));
   EXPECT_THAT(lns.At(absl::Seconds(1)), ElementsAre(StartsWith("LCP Terminate-Request")));
-  EXPECT_THAT(lns.At(absl::Seconds(3)), ElementsAre("Down auth_refused"));
+  EXPECT_THAT(lns.At(absl::Seconds(3)),
+              ElementsAre("Down auth_refused: the client wants no authentication; allowed here: "
+                          "MS-CHAPv2"));
 }
 
 TEST(LnsLink, OwnMagicNumberIsNakedAndAtLastALoop) {
@@ -339,8 +352,32 @@ TEST(LnsLink, NoAddressLeft) {
   lns.OpenLcp();
   lns.In(lns.Response("alice"));
   lns.Verified(Accepted{kGoodResponse});
-  EXPECT_THAT(lns.Address(std::nullopt), ElementsAre("LCP Terminate-Request 2 no address left"));
+  EXPECT_THAT(lns.Address(NotAdmitted{}), ElementsAre("LCP Terminate-Request 2 no address left"));
   EXPECT_THAT(lns.In(LcpPacket(6, 2, "")), ElementsAre("Down no_address"));
+}
+
+TEST(LnsLink, TheGatewayIsFull) {
+  Lns lns;
+  lns.OpenLcp();
+  lns.In(lns.Response("alice"));
+  lns.Verified(Accepted{kGoodResponse});
+  EXPECT_THAT(lns.Address(NotAdmitted{DownReason::kFull}),
+              ElementsAre("LCP Terminate-Request 2 the gateway is full"));
+  EXPECT_THAT(lns.In(LcpPacket(6, 2, "")), ElementsAre("Down full"));
+}
+
+// The proof was right, but that has not been said yet: now it is said that the account may not come
+// in, and clients do not ask for another password.
+TEST(LnsLink, AUserWhoIsLoggedInAlreadyFailsAuthentication) {
+  Lns lns;
+  lns.OpenLcp();
+  lns.In(lns.Response("alice"));
+  lns.Verified(Accepted{kGoodResponse});
+  EXPECT_THAT(lns.Address(NotAdmitted{DownReason::kLoggedIn}),
+              ElementsAre(StartsWith("CHAP Failure 1 E=649 R=0 C="), "step auth_failed 649",
+                          "LCP Terminate-Request 2 this user is logged in already"));
+  EXPECT_THAT(lns.In(lns.Response("alice")), ElementsAre(StartsWith("CHAP Failure 1 E=649")));
+  EXPECT_THAT(lns.In(LcpPacket(6, 2, "")), ElementsAre("Down logged_in"));
 }
 
 TEST(LnsLink, IpcpBeforeAuthenticationIsDropped) {
@@ -482,6 +519,14 @@ TEST(LnsLink, DataIsALifeSign) {
   }
 }
 
+TEST(LnsLink, ProbeAsksAtOnce) {
+  Lns lns;
+  const auto probe = [&lns] { return lns.link.Probe(lns.out), lns.Drain(); };
+  EXPECT_THAT(probe(), IsEmpty());
+  lns.BringUp();
+  EXPECT_THAT(probe(), ElementsAre(StartsWith("LCP Echo-Request")));
+}
+
 TEST(LnsLink, PeerWithoutEchoIsNotProbed) {
   Lns lns;
   lns.BringUp();
@@ -521,7 +566,8 @@ TEST(LnsLink, ProtocolRejectsOfWhatWeNeedEndTheLink) {
   other.OpenLcp();
   EXPECT_THAT(other.In(LcpPacket(8, 2, "c2230101")),
               ElementsAre(StartsWith("LCP Terminate-Request")));
-  EXPECT_THAT(other.In(LcpPacket(6, 2, "")), ElementsAre("Down auth_refused"));
+  EXPECT_THAT(other.In(LcpPacket(6, 2, "")),
+              ElementsAre("Down auth_refused: allowed here: MS-CHAPv2"));
   Lns third;
   third.OpenLcp();
   EXPECT_THAT(third.In(LcpPacket(7, 2, "01010004")),

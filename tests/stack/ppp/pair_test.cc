@@ -7,10 +7,12 @@
 namespace stack::ppp {
 namespace {
 
+// A line, and what is spoken over it.
 struct Line {
   double loss = 0, twice = 0;
   absl::Duration least = absl::Milliseconds(10), jitter = absl::ZeroDuration();
   absl::Duration bad_for = absl::InfiniteDuration();  // then it is perfect
+  AuthProtocol protocol = AuthProtocol::kMsChapV2;
 };
 
 class Pair {
@@ -20,8 +22,8 @@ class Pair {
         client_rng_(2 * seed + 1),
         lns_rng_(2 * seed + 2),
         line_(line),
-        client(ClientOptions{"CORP\\alice", 1400, {}}, client_rng_),
-        lns(LnsOptions{}, lns_rng_) {}
+        client(ClientOptions{"CORP\\alice", 1400, {}, {line.protocol}}, client_rng_),
+        lns(LnsOptions{.timing = {}, .authentication = {line.protocol}}, lns_rng_) {}
 
   void Start() {
     client.Start();
@@ -76,11 +78,7 @@ class Pair {
   void Answer(const std::string& line) {
     ++told[line.substr(0, line.find(' '))];
     if (line.starts_with("NeedResponse")) {
-      wire::MsChapV2Response response;  // stands for the hash: the challenge, reversed
-      std::reverse_copy(client.challenge.authenticator_challenge.begin(),
-                        client.challenge.authenticator_challenge.end(),
-                        response.nt_response.begin());
-      client.link.OnResponse(client.now, client.ticket, response, client.out);
+      client.link.OnResponse(client.now, client.ticket, Respond(), client.out);
     } else if (line.starts_with("NeedCheckSuccess")) {
       EXPECT_EQ(line, "NeedCheckSuccess " + ::test::kGoodResponse);
       client.link.OnSuccessChecked(client.now, client.ticket, true, client.out);
@@ -92,10 +90,36 @@ class Pair {
     }
   }
 
+  // The challenge, reversed, stands for the hash.
+  Response Respond() const {
+    const Bytes& challenge = client.challenge.challenge;
+    wire::MsChapV2Response ms_chap;
+    ChapMd5Response md5;
+    switch (client.challenge.protocol) {
+      case AuthProtocol::kMsChapV2:
+        std::reverse_copy(challenge.begin(), challenge.end(), ms_chap.nt_response.begin());
+        return ms_chap;
+      case AuthProtocol::kChapMd5:
+        std::reverse_copy(challenge.begin(), challenge.end(), md5.begin());
+        return md5;
+      case AuthProtocol::kPap:
+        break;
+    }
+    return Password(AsBytes("secret"));
+  }
+
   Verdict Judge() const {
-    const auto& given = lns.verify.response.nt_response;
-    const auto& challenge = lns.verify.authenticator_challenge;
-    const bool right = std::equal(challenge.rbegin(), challenge.rend(), given.begin());
+    const auto reversed = [](const auto& challenge, const auto& given) {
+      return std::equal(challenge.rbegin(), challenge.rend(), given.begin());
+    };
+    if (const auto* pap = std::get_if<PapProof>(&lns.verify.proof)) {
+      return AsText(pap->password.view()) == "secret" ? Verdict(Accepted{}) : Verdict(Refused{});
+    }
+    if (const auto* md5 = std::get_if<ChapMd5Proof>(&lns.verify.proof)) {
+      return reversed(md5->challenge, md5->response) ? Verdict(Accepted{}) : Verdict(Refused{});
+    }
+    const auto& proof = std::get<MsChapV2Proof>(lns.verify.proof);
+    const bool right = reversed(proof.challenge, proof.response.nt_response);
     return right ? Verdict(Accepted{::test::kGoodResponse}) : Verdict(Refused{});
   }
 
@@ -198,6 +222,14 @@ INSTANTIATE_TEST_SUITE_P(
                 kSeeds / 3},
         Weather{"DoesItAll",
                 {0.2, 0.1, absl::Milliseconds(5), absl::Milliseconds(400), absl::Seconds(40)},
+                kSeeds - 10},
+        Weather{"DoesItAllToChapMd5",
+                {0.2, 0.1, absl::Milliseconds(5), absl::Milliseconds(400), absl::Seconds(40),
+                 AuthProtocol::kChapMd5},
+                kSeeds - 10},
+        Weather{"DoesItAllToPap",
+                {0.2, 0.1, absl::Milliseconds(5), absl::Milliseconds(400), absl::Seconds(40),
+                 AuthProtocol::kPap},
                 kSeeds - 10},
         Weather{"IsDead",
                 {1, 0, absl::Milliseconds(5), absl::ZeroDuration(), absl::InfiniteDuration()},

@@ -70,8 +70,9 @@ TEST_P(RecordedSession, OurServerToTheRecordedClient) {
   lns.In(WithId(Client(PppProtocol::kChap, 2), id));
   EXPECT_EQ(lns.verify.name, "alice");
   const Bytes response = Client(PppProtocol::kChap, 2);
-  EXPECT_EQ(ToHex(lns.verify.response.peer_challenge), ToHex(ByteView(response).subspan(9, 16)));
-  EXPECT_EQ(ToHex(lns.verify.response.nt_response), ToHex(ByteView(response).subspan(33, 24)));
+  const auto& proof = std::get<MsChapV2Proof>(lns.verify.proof);
+  EXPECT_EQ(ToHex(proof.response.peer_challenge), ToHex(ByteView(response).subspan(9, 16)));
+  EXPECT_EQ(ToHex(proof.response.nt_response), ToHex(ByteView(response).subspan(33, 24)));
   const Bytes success = Server(PppProtocol::kChap, 3);
   lns.link.OnVerified(lns.now, lns.ticket,
                       Accepted{std::string(AsText(ByteView(success).subspan(8, 42)))}, lns.out);

@@ -18,7 +18,9 @@ using Lines = std::vector<std::string>;
 inline std::string CodeText(stack::wire::PppProtocol protocol, uint8_t code) {
   using stack::wire::PppProtocol;
   static constexpr const char* kChap[] = {"?", "Challenge", "Response", "Success", "Failure"};
+  static constexpr const char* kPap[] = {"?", "Request", "Ack", "Nak"};
   if (protocol == PppProtocol::kChap) return kChap[code < 5 ? code : 0];
+  if (protocol == PppProtocol::kPap) return kPap[code < 4 ? code : 0];
   return std::string(NameOf(static_cast<stack::wire::PppCode>(code)));
 }
 
@@ -32,9 +34,10 @@ inline std::string FrameText(stack::ByteView bytes) {
   if (!packet) return "broken packet";
   std::string text = std::string(NameOf(frame->protocol)) + " " +
                      CodeText(frame->protocol, packet->code) + " " + std::to_string(packet->id);
-  const bool is_text =
-      frame->protocol == PppProtocol::kChap ? packet->code >= 3 : packet->code == 5;
-  if (frame->protocol != PppProtocol::kChap && packet->code >= 1 && packet->code <= 4) {
+  const bool is_chap = frame->protocol == PppProtocol::kChap;
+  const bool is_pap = frame->protocol == PppProtocol::kPap;
+  const bool is_text = is_chap ? packet->code >= 3 : packet->code == 5;
+  if (!is_chap && !is_pap && packet->code >= 1 && packet->code <= 4) {
     PppOptions options(packet->data);
     while (const auto option = options.Next()) text += " " + stack::ToHex(option->whole);
   } else if (is_text) {
@@ -66,7 +69,7 @@ struct EventText {
   }
   std::string operator()(const stack::ppp::Suspended&) const { return "Suspended"; }
   std::string operator()(const stack::ppp::Down& e) const {
-    return "Down " + std::string(NameOf(e.reason));
+    return "Down " + std::string(NameOf(e.reason)) + (e.detail.empty() ? "" : ": " + e.detail);
   }
   std::string operator()(const stack::ppp::Step& e) const {
     const std::string error = e.error == 0 ? "" : " " + std::to_string(e.error);
