@@ -10,6 +10,9 @@ using stack::Ip4;
 
 absl::Status Bad(const std::string& what) { return absl::InvalidArgumentError(what); }
 
+// So many of a user's addresses are looked at for one of the right pool.
+constexpr int kLastsTried = 8;
+
 bool Contains(const std::vector<Ip4>& list, Ip4 address) {
   return std::find(list.begin(), list.end(), address) != list.end();
 }
@@ -42,46 +45,54 @@ absl::StatusOr<AddressPool> AddressPool::Create(const AddressPoolOptions& option
     return Bad(address.Text() + " is the gateway's own and cannot belong to a user");
   }
   AddressPool pool;
-  pool.queues_.resize(options.shards);
+  pool.shards_ = options.shards;
+  pool.queues_.resize(options.shards * options.ranges.size());
   if (absl::Status status = pool.AddRanges(options); !status.ok()) return status;
   for (const Ip4 address : options.fixed) {
     Slot& slot = pool.slots_[pool.SlotOf(address)];
-    if (slot.use == Use::kFixed) return Bad(address.Text() + " is fixed twice");
-    slot.use = Use::kFixed;
-    ++pool.fixed_;
+    if (slot.fixed) return Bad(address.Text() + " is fixed twice");
+    slot.fixed = true;
   }
   for (uint32_t slot = 0; slot < pool.slots_.size(); ++slot) {
-    if (pool.slots_[slot].use == Use::kFree) pool.Enqueue(slot);
+    if (!pool.MayGive(slot)) continue;
+    pool.Enter(slot);
+    ++pool.size_;
   }
-  pool.free_ = pool.size();
   return pool;
 }
 
 // The configured ranges without our own addresses, and each fixed address outside them as a range
 // of one.
 absl::Status AddressPool::AddRanges(const AddressPoolOptions& options) {
-  std::vector<AddressRange> wanted = options.ranges;
+  struct Wanted {
+    AddressRange range;
+    uint32_t pool;
+  };
+  std::vector<Wanted> wanted;
+  for (const AddressRange& range : options.ranges) {
+    wanted.push_back({range, static_cast<uint32_t>(wanted.size())});
+  }
   const auto inside = [&](Ip4 address) {
     return std::any_of(options.ranges.begin(), options.ranges.end(), [&](const AddressRange& r) {
       return r.first <= address && address <= r.last;
     });
   };
   for (const Ip4 address : options.fixed) {
-    if (!inside(address)) wanted.push_back({address, address});
+    if (!inside(address)) wanted.push_back({{address, address}, kNone});
   }
   std::sort(wanted.begin(), wanted.end(),
-            [](const AddressRange& a, const AddressRange& b) { return a.first < b.first; });
+            [](const Wanted& a, const Wanted& b) { return a.range.first < b.range.first; });
   std::vector<Ip4> never = options.never;
   std::sort(never.begin(), never.end());
   uint64_t total = 0;
   for (size_t i = 0; i < wanted.size(); ++i) {
-    const AddressRange& range = wanted[i];
+    const AddressRange& range = wanted[i].range;
     const std::string text = range.first.Text() + "-" + range.last.Text();
     if (range.first > range.last) return Bad("address range " + text + " is reversed");
-    if (i > 0 && range.first <= wanted[i - 1].last)
+    if (i > 0 && range.first <= wanted[i - 1].range.last)
       return Bad("address range " + text + " overlaps");
     for (const AddressRange& piece : Without(range, never)) {
-      ranges_.push_back({piece.first, piece.last, static_cast<uint32_t>(total)});
+      ranges_.push_back({piece.first, piece.last, static_cast<uint32_t>(total), wanted[i].pool});
       total += uint64_t{piece.last.value} - piece.first.value + 1;
       if (total > kMaxAddresses) return Bad("more than 1048576 addresses for clients");
     }
@@ -90,72 +101,70 @@ absl::Status AddressPool::AddRanges(const AddressPoolOptions& options) {
   return absl::OkStatus();
 }
 
-std::optional<Ip4> AddressPool::Allocate(std::string_view user, uint32_t shard) {
+std::optional<Ip4> AddressPool::Allocate(std::string_view user, uint32_t shard,
+                                         std::optional<uint8_t> pool) {
   const std::string name(user);
-  const uint32_t slot = Choose(name, shard);
+  const uint32_t slot = Choose(name, shard, pool);
   if (slot == kNone) return std::nullopt;
-  Dequeue(slot);
-  Remember(slot, name);
-  slots_[slot].use = Use::kTaken;
-  --free_;
+  Leave(slot);
+  slots_[slot].taken = true;
+  slots_[slot].last_user = name;
   ++in_use_;
   return AddressOf(slot);
 }
 
-uint32_t AddressPool::Choose(const std::string& user, uint32_t shard) const {
-  if (const auto last = last_.find(user);
-      last != last_.end() && slots_[last->second].use == Use::kFree) {
-    return last->second;
+uint32_t AddressPool::Choose(const std::string& user, uint32_t shard,
+                             std::optional<uint8_t> pool) const {
+  if (const auto last = last_.find(user); last != last_.end()) {
+    uint32_t slot = last->second;
+    for (int i = 0; i < kLastsTried && slot != kNone; ++i, slot = slots_[slot].older) {
+      if (!pool || RangeOf(slot).pool == *pool) return slot;
+    }
   }
-  for (size_t i = 0; i < queues_.size(); ++i) {
-    const Queue& queue = queues_[(shard + i) % queues_.size()];
-    if (queue.head != kNone) return queue.head;
+  const size_t pools = queues_.size() / shards_;
+  const size_t first = pool.value_or(0), end = pool ? size_t{*pool} + 1 : pools;
+  for (size_t p = first; p < std::min(end, pools); ++p) {
+    for (uint32_t i = 0; i < shards_; ++i) {
+      const Queue& queue = queues_[p * shards_ + (shard + i) % shards_];
+      if (queue.head != kNone) return queue.head;
+    }
   }
   return kNone;
 }
 
-void AddressPool::Remember(uint32_t slot, const std::string& user) {
-  Slot& taken = slots_[slot];
-  if (taken.last_user == user) return;
-  if (!taken.last_user.empty()) last_.erase(taken.last_user);
-  if (user.empty()) {
-    taken.last_user.clear();
-    return;
-  }
-  const auto [entry, fresh] = last_.try_emplace(user, slot);
-  if (!fresh) {  // his former address is taken (by another session of his): the new one counts
-    slots_[entry->second].last_user.clear();
-    entry->second = slot;
-  }
-  taken.last_user = user;
-}
-
 bool AddressPool::TakeFixed(Ip4 address) {
   const uint32_t slot = SlotOf(address);
-  if (slot == kNone || slots_[slot].use != Use::kFixed) return false;
-  slots_[slot].use = Use::kFixedTaken;
+  if (slot == kNone || !slots_[slot].fixed || slots_[slot].taken) return false;
+  slots_[slot].taken = true;
   ++in_use_;
   return true;
 }
 
 bool AddressPool::Release(Ip4 address) {
   const uint32_t slot = SlotOf(address);
-  if (slot == kNone) return false;
-  switch (slots_[slot].use) {
-    case Use::kFree:
-    case Use::kFixed:
-      return false;
-    case Use::kFixedTaken:
-      slots_[slot].use = Use::kFixed;
-      break;
-    case Use::kTaken:
-      slots_[slot].use = Use::kFree;
-      Enqueue(slot);
-      ++free_;
-      break;
-  }
+  if (slot == kNone || !slots_[slot].taken) return false;
+  slots_[slot].taken = false;
   --in_use_;
+  if (MayGive(slot)) Enter(slot);
   return true;
+}
+
+void AddressPool::SetFixed(const std::vector<Ip4>& fixed) {
+  std::vector<bool> wanted(slots_.size());
+  for (const Ip4 address : fixed) {
+    if (const uint32_t slot = SlotOf(address); slot != kNone) wanted[slot] = true;
+  }
+  for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (slots_[slot].fixed == wanted[slot] || RangeOf(slot).pool == kNone) continue;
+    if (MayGive(slot)) Leave(slot);
+    slots_[slot].fixed = wanted[slot];
+    wanted[slot] ? --size_ : ++size_;
+    if (MayGive(slot)) Enter(slot);
+  }
+}
+
+bool AddressPool::MayGive(uint32_t slot) const {
+  return !slots_[slot].fixed && !slots_[slot].taken && RangeOf(slot).pool != kNone;
 }
 
 uint32_t AddressPool::SlotOf(Ip4 address) const {
@@ -166,30 +175,61 @@ uint32_t AddressPool::SlotOf(Ip4 address) const {
   return address > range.last ? kNone : range.slot + (address.value - range.first.value);
 }
 
-Ip4 AddressPool::AddressOf(uint32_t slot) const {
+const AddressPool::Range& AddressPool::RangeOf(uint32_t slot) const {
   const auto after = std::upper_bound(ranges_.begin(), ranges_.end(), slot,
                                       [](uint32_t s, const Range& r) { return s < r.slot; });
-  const Range& range = *std::prev(after);
+  return *std::prev(after);
+}
+
+Ip4 AddressPool::AddressOf(uint32_t slot) const {
+  const Range& range = RangeOf(slot);
   return {range.first.value + (slot - range.slot)};
 }
 
 AddressPool::Queue& AddressPool::QueueOf(uint32_t slot) {
-  return queues_[(AddressOf(slot).value & 0xff) % queues_.size()];
+  return queues_[RangeOf(slot).pool * shards_ + (AddressOf(slot).value & 0xff) % shards_];
 }
 
-void AddressPool::Enqueue(uint32_t slot) {
+void AddressPool::Enter(uint32_t slot) {
   Queue& queue = QueueOf(slot);
   slots_[slot].previous = queue.tail;
   slots_[slot].next = kNone;
   (queue.tail == kNone ? queue.head : slots_[queue.tail].next) = slot;
   queue.tail = slot;
+  EnterLasts(slot);
+  ++free_;
 }
 
-void AddressPool::Dequeue(uint32_t slot) {
+void AddressPool::Leave(uint32_t slot) {
   Queue& queue = QueueOf(slot);
   const Slot& gone = slots_[slot];
   (gone.previous == kNone ? queue.head : slots_[gone.previous].next) = gone.next;
   (gone.next == kNone ? queue.tail : slots_[gone.next].previous) = gone.previous;
+  LeaveLasts(slot);
+  --free_;
+}
+
+// A user's free addresses are a list of their own, the one he left last at its head.
+void AddressPool::EnterLasts(uint32_t slot) {
+  Slot& entered = slots_[slot];
+  if (entered.last_user.empty()) return;
+  const auto [head, is_first] = last_.try_emplace(entered.last_user, slot);
+  entered.newer = kNone;
+  entered.older = is_first ? kNone : std::exchange(head->second, slot);
+  if (entered.older != kNone) slots_[entered.older].newer = slot;
+}
+
+void AddressPool::LeaveLasts(uint32_t slot) {
+  const Slot& gone = slots_[slot];
+  if (gone.last_user.empty()) return;
+  if (gone.older != kNone) slots_[gone.older].newer = gone.newer;
+  if (gone.newer != kNone) {
+    slots_[gone.newer].older = gone.older;
+  } else if (gone.older != kNone) {
+    last_[gone.last_user] = gone.older;
+  } else {
+    last_.erase(gone.last_user);
+  }
 }
 
 }  // namespace gateway::auth

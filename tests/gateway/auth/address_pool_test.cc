@@ -91,7 +91,84 @@ TEST(AddressPool, TwoSessionsOfOneUserGetTwoAddresses) {
   EXPECT_NE(one, two);
   EXPECT_TRUE(pool.Release(one));
   EXPECT_TRUE(pool.Release(two));
-  EXPECT_EQ(pool.Allocate("alice", 2), two);
+  EXPECT_EQ(pool.Allocate("bob", 2), A("10.0.0.10"));
+  // And finds both again, on whatever shard.
+  EXPECT_EQ(pool.Allocate("alice", 3), two);
+  EXPECT_EQ(pool.Allocate("alice", 3), one);
+}
+
+// One of three comes back, another is somebody else's by then.
+TEST(AddressPool, AUserFindsWhatIsLeftOfHisAddresses) {
+  AddressPoolOptions options = Small();
+  options.shards = 1;
+  AddressPool pool = Pool(options);
+  std::vector<Ip4> his;
+  for (int i = 0; i < 3; ++i) his.push_back(*pool.Allocate("alice", 0));
+  while (pool.Allocate("other", 0)) continue;
+  EXPECT_TRUE(pool.Release(his[1]));
+  EXPECT_TRUE(pool.Release(his[2]));
+  EXPECT_EQ(pool.Allocate("bob", 0), his[1]);
+  EXPECT_TRUE(pool.Release(his[0]));
+  EXPECT_EQ(pool.Allocate("alice", 0), his[0]);
+  EXPECT_EQ(pool.Allocate("alice", 0), his[2]);
+  EXPECT_EQ(pool.Allocate("alice", 0), std::nullopt);
+}
+
+// ---- Several pools ----
+
+AddressPoolOptions Three() {
+  AddressPoolOptions options;
+  options.ranges = {{A("10.0.2.0"), A("10.0.2.3")},
+                    {A("10.0.1.0"), A("10.0.1.1")},
+                    {A("10.0.3.0"), A("10.0.3.1")}};
+  options.never = {A("10.0.2.0")};
+  options.shards = 2;
+  return options;
+}
+
+// The order of the configuration counts more than the shard: pools may have different gateways.
+TEST(AddressPool, PoolsAreUsedInTheirOrder) {
+  AddressPool pool = Pool(Three());
+  std::vector<std::string> given;
+  while (const auto address = pool.Allocate("", 0)) given.push_back(address->Text());
+  const std::vector<std::string> expected = {"10.0.2.2", "10.0.2.1", "10.0.2.3", "10.0.1.0",
+                                             "10.0.1.1", "10.0.3.0", "10.0.3.1"};
+  EXPECT_EQ(given, expected);
+}
+
+TEST(AddressPool, AUserOfAPoolGetsNothingElse) {
+  AddressPool pool = Pool(Three());
+  EXPECT_EQ(pool.Allocate("alice", 0, 1), A("10.0.1.0"));
+  EXPECT_EQ(pool.Allocate("alice", 0, 1), A("10.0.1.1"));
+  EXPECT_EQ(pool.Allocate("alice", 0, 1), std::nullopt);
+  EXPECT_EQ(pool.Allocate("alice", 0, 7), std::nullopt);
+  EXPECT_TRUE(pool.Release(A("10.0.1.1")));
+  // His last address, but of a pool that he may not use any more.
+  EXPECT_EQ(pool.Allocate("alice", 1, 2), A("10.0.3.1"));
+  EXPECT_EQ(pool.Allocate("alice", 1), A("10.0.1.1"));
+}
+
+// ---- Users' own addresses change while clients are there ----
+
+TEST(AddressPool, FixedAddressesChange) {
+  AddressPoolOptions options = Small();
+  options.fixed = {A("10.0.0.5"), A("192.0.2.77")};
+  AddressPool pool = Pool(options);
+  ASSERT_EQ(pool.Allocate("bob", 2), A("10.0.0.2"));
+  ASSERT_TRUE(pool.TakeFixed(A("10.0.0.5")));
+  pool.SetFixed({A("10.0.0.2"), A("10.0.0.3"), A("192.0.2.99")});
+  EXPECT_EQ(pool.size(), 11U);
+  EXPECT_FALSE(pool.TakeFixed(A("10.0.0.2")));    // bob still has it
+  EXPECT_TRUE(pool.TakeFixed(A("10.0.0.3")));     // at once
+  EXPECT_FALSE(pool.TakeFixed(A("192.0.2.99")));  // this has to wait for a restart
+  std::set<Ip4> given;
+  while (const auto address = pool.Allocate("x", 0)) given.insert(*address);
+  EXPECT_EQ(given.size(), 10U);  // 14 hosts; without ours, 2 and 3 as fixed, 5 as still taken
+  EXPECT_TRUE(pool.Release(A("10.0.0.2")));
+  EXPECT_FALSE(pool.Allocate("x", 0).has_value());
+  EXPECT_TRUE(pool.TakeFixed(A("10.0.0.2")));
+  EXPECT_TRUE(pool.Release(A("10.0.0.5")));  // one like the others now
+  EXPECT_EQ(pool.Allocate("x", 0), A("10.0.0.5"));
 }
 
 TEST(AddressPool, ReleaseOfWhatIsNotInUseIsHarmless) {
