@@ -24,14 +24,14 @@ uint64_t Mix(uint64_t x) {
 absl::StatusOr<std::unique_ptr<Home>> Home::Create(const shard::Settings& settings,
                                                    stack::PacketPool& pool, stack::Rng& rng,
                                                    io::Log& log) {
-  auto addresses = auth::AddressPool::Create(settings.AddressPool());
-  if (!addresses.ok()) return addresses.status();
-  return std::unique_ptr<Home>(new Home(settings, pool, rng, log, *std::move(addresses)));
+  auto admission = Admission::Create(settings);
+  if (!admission.ok()) return admission.status();
+  return std::unique_ptr<Home>(new Home(settings, pool, rng, log, *std::move(admission)));
 }
 
 Home::Home(const shard::Settings& settings, stack::PacketPool& pool, stack::Rng& rng, io::Log& log,
-           auth::AddressPool addresses)
-    : settings_(settings), pool_(pool), log_(log), addresses_(std::move(addresses)) {
+           Admission admission)
+    : settings_(settings), pool_(pool), log_(log), admission_(std::move(admission)) {
   for (const shard::InterfaceSettings& interface : settings.interfaces) {
     stack::link::Neighbors::Options arp;
     arp.mac = interface.mac;
@@ -70,29 +70,37 @@ void Home::On(absl::Time now, const shard::NeedNeighbor& need, Outcome& out) {
   CarryOut(now, need.interface, arp, out);
 }
 
-void Home::On(absl::Time, const shard::NeedAddress& need, Outcome& out) {
-  shard::AddressGranted granted{need.ticket, std::nullopt, 0};
-  if (!need.fixed) {
-    granted.ip = addresses_.Allocate(need.user, need.shard);
-  } else if (addresses_.TakeFixed(*need.fixed)) {
-    granted.ip = need.fixed;
+template <class M>
+void Home::Admit(const M& message, Outcome& out) {
+  Admission::Letters letters;
+  admission_.On(message, letters);
+  for (const Admission::Letter& letter : letters) {
+    Message copy = std::visit([](const auto& m) -> Message { return m; }, letter.message);
+    out.mail.push_back({letter.shard, std::move(copy)});
   }
-  if (granted.ip) {
-    granted.pool = static_cast<uint8_t>(settings_.PoolOf(*granted.ip));
-    const uint8_t owner =
-        io::ShardOfBucket(static_cast<uint8_t>(granted.ip->value), settings_.shards);
-    if (owner != need.shard) {
-      out.mail.push_back({owner, shard::ClientElsewhere{*granted.ip, need.shard}});
-    }
-  }
-  out.mail.push_back({need.shard, granted});
 }
 
+void Home::On(absl::Time, const shard::NeedAddress& need, Outcome& out) { Admit(need, out); }
+
 void Home::On(absl::Time, const shard::ReturnAddress& returned, Outcome& out) {
-  if (!addresses_.Release(returned.ip)) return;
-  const uint8_t owner =
-      io::ShardOfBucket(static_cast<uint8_t>(returned.ip.value), settings_.shards);
-  out.mail.push_back({owner, shard::ClientElsewhere{returned.ip, std::nullopt}});
+  Admit(returned, out);
+}
+
+void Home::On(absl::Time, const shard::StaysOn& stays, Outcome& out) { Admit(stays, out); }
+
+void Home::OnCredentials(const shard::Credentials& credentials) {
+  admission_.SetFixed(credentials.fixed_addresses);
+}
+
+void Home::Report() const {
+  log_.Info("sessions",
+            {{"sessions", admission_.sessions()},
+             {"limit", settings_.max_sessions},
+             {"turned_away_full", admission_.turned_away_full()},
+             {"turned_away_logged_in", admission_.turned_away_logged_in()},
+             {"addresses_in_use", admission_.addresses().in_use()},
+             {"addresses_free", admission_.addresses().free()}},
+            "sessions");
 }
 
 void Home::On(absl::Time, const shard::PeerAt& at, Outcome&) {

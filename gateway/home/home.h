@@ -17,7 +17,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "gateway/auth/address_pool.h"
+#include "gateway/home/admission.h"
 #include "gateway/io/log.h"
 #include "gateway/shard/messages.h"
 #include "gateway/shard/settings.h"
@@ -28,7 +28,7 @@ namespace gateway::home {
 
 // What home tells shards.
 using Message = std::variant<shard::NeighborKnown, shard::NeighborLost, shard::AddressGranted,
-                             shard::InterfaceAddress, shard::ClientElsewhere>;
+                             shard::MakeWay, shard::InterfaceAddress, shard::ClientElsewhere>;
 
 // What home wants done.
 struct Outcome {
@@ -63,8 +63,14 @@ class Home {
   void On(absl::Time now, const shard::NeedNeighbor& need, Outcome& out);
   void On(absl::Time now, const shard::NeedAddress& need, Outcome& out);
   void On(absl::Time now, const shard::ReturnAddress& returned, Outcome& out);
+  void On(absl::Time now, const shard::StaysOn& stays, Outcome& out);
   void On(absl::Time now, const shard::PeerAt& at, Outcome& out);
   void On(absl::Time now, const shard::PeerLeft& left, Outcome& out);
+
+  // Users' own addresses are kept for them from now on.
+  void OnCredentials(const shard::Credentials& credentials);
+  // Sessions and addresses, as a line of the log.
+  void Report() const;
 
   void OnArp(absl::Time now, uint8_t interface, stack::ByteView packet, Outcome& out);
   void OnDhcp(absl::Time now, uint8_t interface, stack::ByteView payload, Outcome& out);
@@ -89,7 +95,9 @@ class Home {
   };
 
   Home(const shard::Settings& settings, stack::PacketPool& pool, stack::Rng& rng, io::Log& log,
-       auth::AddressPool addresses);
+       Admission admission);
+  template <class M>
+  void Admit(const M& message, Outcome& out);
   void CarryOut(absl::Time now, uint8_t interface, stack::link::Neighbors::Out& from, Outcome& out);
   void CarryOut(absl::Time now, uint8_t interface, stack::ip::DhcpClient::Out& from, Outcome& out);
   void OnLease(absl::Time now, uint8_t interface, const stack::ip::Lease& lease, Outcome& out);
@@ -100,7 +108,7 @@ class Home {
   const shard::Settings& settings_;
   stack::PacketPool& pool_;
   io::Log& log_;
-  auth::AddressPool addresses_;
+  Admission admission_;
   std::vector<std::unique_ptr<Link>> links_;  // by interface
   absl::flat_hash_map<stack::Endpoint, uint8_t> peers_;
   struct OfAddress {

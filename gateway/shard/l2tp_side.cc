@@ -129,8 +129,10 @@ void Peers::CarryOut(absl::Time now, Tunnel& tunnel, TunnelOut& out) {
 void Peers::Schedule(Tunnel& tunnel) { wheel_.Schedule(tunnel, tunnel.machine.NextDeadline()); }
 
 void Peers::StartSession(absl::Time now, Tunnel& tunnel, const l2tp::CallUp& call) {
-  tunnel.sessions.push_back(std::make_unique<Session>(tunnel, call.own, call.peer,
-                                                      tables_.settings.ppp, tables_.rng, now));
+  stack::ppp::LnsOptions options = tables_.settings.ppp;
+  options.authentication = credentials_->authentication;
+  tunnel.sessions.push_back(
+      std::make_unique<Session>(tunnel, call.own, call.peer, options, tables_.rng, now));
   Session& session = *tunnel.sessions.back();
   session.sequencing = call.sequencing_required;
   auto out = link_outs_.Take();

@@ -9,11 +9,14 @@
 #include <string>
 #include <variant>
 
+#include "gateway/auth/verifier.h"
 #include "gateway/crew/crew.h"
 #include "gateway/shard/mailbox.h"
 #include "stack/base/address.h"
 
 namespace gateway::shard {
+
+struct Credentials;
 
 // ---- shard -> home (shard 0), who owns what there is one of ----
 
@@ -21,13 +24,22 @@ struct NeedNeighbor {  // who has `ip` on this interface? NeighborKnown or Neigh
   uint8_t interface = 0;
   stack::Ip4 ip;
 };
-struct NeedAddress {  // an address for a client; AddressGranted follows
+// May this client come in, and with which address? AddressGranted follows, when others have made
+// way.
+struct NeedAddress {
   uint8_t shard = 0;
   uint64_t ticket = 0;
   std::string user;
-  std::optional<stack::Ip4> fixed;  // the user's own address, if he has one
+  auth::Grants grants;
+  // The machine he dials from: its outer address and what it calls itself in IKE.
+  stack::Ip4 from;
+  std::string identity;
 };
+// A session has ended, or makes way: its address is free.
 struct ReturnAddress {
+  stack::Ip4 ip;
+};
+struct StaysOn {  // answers MakeWay{only_if_dead}: the client lives
   stack::Ip4 ip;
 };
 // The directory: which shard has a peer at this outer endpoint. A first IKE message from there goes
@@ -53,9 +65,18 @@ struct NeighborLost {  // it does not answer: what waits for it dies
   stack::Ip4 ip;
 };
 struct AddressGranted {
+  enum class Why : uint8_t { kGranted, kNoAddress, kLoggedIn, kFull };
   uint64_t ticket = 0;
-  std::optional<stack::Ip4> ip;  // none: the pools are empty, or the fixed address is in use
+  std::optional<stack::Ip4> ip;  // kGranted
   uint8_t pool = 0;              // index of the pool whose gateway and name servers go with it
+  // kNoAddress: the pools are empty, or the user's own address is in use. kLoggedIn: he is on line
+  // and may be only once. kFull: as many sessions as the configuration allows.
+  Why why = Why::kGranted;
+};
+// The user of this address logs in anew: his session ends, and ReturnAddress follows at once.
+struct MakeWay {
+  stack::Ip4 ip;
+  bool only_if_dead = false;  // asks the client for a life sign first; StaysOn if it gives one
 };
 // An interface got an address (by DHCP), another one, or lost it.
 struct InterfaceAddress {
@@ -72,13 +93,16 @@ struct ClientElsewhere {
 
 // ---- control thread -> shards ----
 
-struct Report {};  // write counters and sessions to the log
+struct Report {};        // write counters and sessions to the log
+struct NewCredentials {  // for logins from now on
+  std::shared_ptr<const Credentials> credentials;
+};
 struct Drain {
 };  // end all sessions in order, take no new ones; Shard::drained() says when it is done
 
-using Control = std::variant<NeedNeighbor, NeedAddress, ReturnAddress, PeerAt, PeerLeft,
-                             NeighborKnown, NeighborLost, AddressGranted, InterfaceAddress,
-                             ClientElsewhere, Report, Drain, crew::Answer>;
+using Control = std::variant<NeedNeighbor, NeedAddress, ReturnAddress, StaysOn, PeerAt, PeerLeft,
+                             NeighborKnown, NeighborLost, AddressGranted, MakeWay, InterfaceAddress,
+                             ClientElsewhere, Report, NewCredentials, Drain, crew::Answer>;
 
 // Where a packet from another shard goes on.
 enum class Entry : uint8_t {

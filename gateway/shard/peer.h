@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "crypto/esp/sa.h"
 #include "crypto/ike/event.h"
+#include "gateway/auth/verifier.h"
 #include "stack/base/wheel.h"
 #include "stack/l2tp/tunnel_lns.h"
 #include "stack/ppp/lns_link.h"
@@ -76,12 +77,14 @@ class Session : public Timed {
   bool up = false;      // IPv4 may pass
   bool ending = false;  // PPP is down already: the call follows
   std::string user;
-  std::optional<stack::Ip4> fixed;    // the user's own address
+  auth::Grants grants;                // what the user has of his own
   std::optional<stack::Ip4> granted;  // ours to give back
   uint64_t address_ticket = 0;        // the question to home, while it is open
   uint32_t ppp_ticket = 0;            // and the link's question behind it
   stack::Ip4 address, gateway;        // while up
   uint16_t mtu = 0;                   // largest IPv4 packet towards the client
+  // Home wants to know whether the client lives: asked for a life sign then, looked at next.
+  absl::Time probed = absl::InfiniteFuture(), look_at = absl::InfiniteFuture();
 
   absl::Time started;
   uint64_t up_packets = 0, up_bytes = 0, down_packets = 0, down_bytes = 0;

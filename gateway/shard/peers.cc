@@ -14,9 +14,10 @@ constexpr absl::Duration kDesertedLimit = absl::Seconds(60);
 // Deadlines a round; the rest waits for the next, so that packets are not held up.
 constexpr int kDeadlinesARound = 64;
 
-ike::Options IkeOptions(const Tables& tables) {
+ike::Options IkeOptions(const Tables& tables, const std::shared_ptr<const Credentials>& from) {
   ike::Options options = tables.settings.ike;
   options.keylog = tables.keylog != nullptr;
+  options.psks = from->psks;
   for (uint32_t bucket = tables.shard; bucket < 256; bucket += tables.settings.shards) {
     options.buckets.push_back(static_cast<uint8_t>(bucket));
   }
@@ -29,11 +30,17 @@ Peers::Peers(absl::Time now, Tables& tables, Sealer& sealer, AskCrew ask_crew)
     : tables_(tables),
       sealer_(sealer),
       ask_crew_(std::move(ask_crew)),
-      responder_(now, IkeOptions(tables), tables.rng),
+      credentials_(tables.settings.credentials),
+      responder_(now, IkeOptions(tables, credentials_), tables.rng),
       wheel_(now),
       ike_outs_(tables.pool),
       tunnel_outs_(tables.pool),
       link_outs_(tables.pool) {}
+
+void Peers::SetCredentials(std::shared_ptr<const Credentials> credentials) {
+  credentials_ = std::move(credentials);
+  responder_.SetPsks(credentials_->psks);
+}
 
 Peer* Peers::FindPeer(uint32_t id) const {
   const auto it = peers_.find(id);
@@ -77,6 +84,7 @@ void Peers::OnDeadline(absl::Time now) {
             auto out = link_outs_.Take();
             session.link.OnDeadline(now, *out);
             CarryOut(now, session, *out);
+            if (!session.ending && session.look_at <= now) LookForLife(now, session);
             break;
           }
         }

@@ -53,6 +53,11 @@ class Peers {
   // ---- answers ----
   void OnDh(absl::Time now, crew::Answer answer);
   void OnAddress(absl::Time now, const AddressGranted& granted);
+  // The user of one of our sessions logs in anew: it ends at once, or unless its client shows that
+  // it lives. Home is answered by ReturnAddress or StaysOn.
+  void OnMakeWay(absl::Time now, const MakeWay& make_way);
+  // For logins from now on; whoever is on line stays.
+  void SetCredentials(std::shared_ptr<const Credentials> credentials);
 
   // Ends the SAs that refused a packet since the last call: after the ways have run.
   void EndSpentSas(absl::Time now);
@@ -143,6 +148,9 @@ class Peers {
   void On(absl::Time now, Session& session, const stack::ppp::Step& step);
   void Verify(absl::Time now, Session& session, const stack::ppp::NeedVerify& need);
   void Suspend(Session& session);
+  void LookForLife(absl::Time now, Session& session);
+  void Replace(absl::Time now, Session& session);
+  void ReturnAddressOf(absl::Time now, Session& session);
   void HangUp(absl::Time now, Session& session, const stack::ppp::Down& down);
   void EndSession(absl::Time now, Session& session, std::string_view why);
   uint16_t MtuTowards(const Session& session, uint16_t peer_mru) const;
@@ -165,6 +173,7 @@ class Peers {
   Tables& tables_;
   Sealer& sealer_;
   const AskCrew ask_crew_;
+  std::shared_ptr<const Credentials> credentials_;  // the newest
   ike::Responder responder_;
   stack::Wheel wheel_;
   Timed ike_timer_{Timed::Kind::kIke};
@@ -177,6 +186,7 @@ class Peers {
   absl::flat_hash_map<stack::Endpoint, std::vector<uint32_t>> by_remote_;
   absl::flat_hash_map<stack::l2tp::TunnelId, Tunnel*> tunnels_;
   absl::flat_hash_map<uint64_t, SessionName> address_tickets_;
+  absl::flat_hash_map<stack::Ip4, SessionName> by_address_;  // from grant to return
   uint32_t last_peer_ = 0;
   uint64_t last_ticket_ = 0;
   bool draining_ = false;

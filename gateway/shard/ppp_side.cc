@@ -14,10 +14,49 @@ namespace ppp = stack::ppp;
 
 // The smallest MTU a link is run with: RFC 791 lets every host send 576.
 constexpr uint16_t kMinTunnelMtu = 576;
+// How long a client whose session is in somebody's way is given for a life sign, and how often it
+// is looked for: three losses in a row are rare, and the other one waits meanwhile.
+constexpr absl::Duration kProbeLimit = absl::Seconds(5);
+constexpr absl::Duration kProbeInterval = absl::Seconds(1);
 
+// RFC 2661 section 4.4.2. 4 is "lack of appropriate facilities, temporary".
 l2tp::CdnResult ResultOf(ppp::DownReason reason) {
-  return reason == ppp::DownReason::kPeerTerminated ? l2tp::CdnResult::kLossOfCarrier
-                                                    : l2tp::CdnResult::kAdministrative;
+  switch (reason) {
+    case ppp::DownReason::kPeerTerminated:
+      return l2tp::CdnResult::kLossOfCarrier;
+    case ppp::DownReason::kFull:
+    case ppp::DownReason::kNoAddress:
+      return l2tp::CdnResult::kNoFacilitiesNow;
+    default:
+      return l2tp::CdnResult::kAdministrative;
+  }
+}
+
+std::string_view WordsOf(auth::Refusal refusal) {
+  switch (refusal) {
+    case auth::Refusal::kUnknownUser:
+      return "unknown user";
+    case auth::Refusal::kNoPassword:
+      return "CHAP-MD5 is not allowed any more";
+    default:
+      return "wrong password";
+  }
+}
+
+// What a login that home turned away is logged as, and ended with.
+struct TurnedAway {
+  const char *reason, *text;
+  ppp::DownReason down;
+};
+TurnedAway TurnedAwayFor(AddressGranted::Why why) {
+  switch (why) {
+    case AddressGranted::Why::kLoggedIn:
+      return {"logged_in", "this user is logged in already", ppp::DownReason::kLoggedIn};
+    case AddressGranted::Why::kFull:
+      return {"full", "the gateway is full (limits.sessions)", ppp::DownReason::kFull};
+    default:
+      return {"no_address", "no address left", ppp::DownReason::kNoAddress};
+  }
 }
 
 }  // namespace
@@ -41,10 +80,10 @@ void Peers::CarryOut(absl::Time now, Session& session, LinkOut& out) {
     }
     std::visit(stack::Overloaded{
                    [this](Drop drop) { tables_.stats.Drop(drop); },
-                   [&](const ppp::NeedVerify& need) { to_verify.push_back(need); },
-                   [&](const ppp::Suspended&) { Suspend(session); },
-                   [&](const ppp::Down& event) { down = event; },
-                   [&](const auto& event) { On(now, session, event); },
+                   [&](ppp::NeedVerify& need) { to_verify.push_back(std::move(need)); },
+                   [&](ppp::Suspended&) { Suspend(session); },
+                   [&](ppp::Down& event) { down = std::move(event); },
+                   [&](auto& event) { On(now, session, event); },
                },
                std::get<1>(item));
   }
@@ -55,7 +94,8 @@ void Peers::CarryOut(absl::Time now, Session& session, LinkOut& out) {
 }
 
 void Peers::Schedule(Session& session) {
-  wheel_.Schedule(session, session.ending ? absl::InfiniteFuture() : session.link.NextDeadline());
+  const absl::Time next = std::min(session.link.NextDeadline(), session.look_at);
+  wheel_.Schedule(session, session.ending ? absl::InfiniteFuture() : next);
 }
 
 void Peers::On(absl::Time now, Session& session, const ppp::Step& step) {
@@ -67,22 +107,20 @@ void Peers::On(absl::Time now, Session& session, const ppp::Step& step) {
 
 void Peers::Verify(absl::Time now, Session& session, const ppp::NeedVerify& need) {
   const Peer& peer = session.tunnel.peer;
-  const auth::Answer answer = tables_.settings.users->Verify({need.name, need.proof});
+  auth::Answer answer = credentials_->users.Verify({need.name, need.proof});
   ppp::Verdict verdict = ppp::Refused{};
   if (answer.accepted()) {
-    session.user = answer.user;
-    session.fixed = answer.grants.address;
-    verdict = ppp::Accepted{answer.authenticator_response};
+    session.user = std::move(answer.user);
+    session.grants = answer.grants;
+    verdict = ppp::Accepted{std::move(answer.authenticator_response)};
   } else {
-    const bool unknown = answer.refusal == auth::Refusal::kUnknownUser;
-    tables_.log.LineLimited(
-        now, Level::kWarning, "login_failed",
-        {{"peer", peer.path.remote},
-         {"step", "authentication"},
-         {"reason", auth::NameOf(answer.refusal)},
-         {"user", need.name},
-         {"after", now - peer.began}},
-        unknown ? "login failed: unknown user" : "login failed: wrong password");
+    tables_.log.LineLimited(now, Level::kWarning, "login_failed",
+                            {{"peer", peer.path.remote},
+                             {"step", "authentication"},
+                             {"reason", auth::NameOf(answer.refusal)},
+                             {"user", need.name},
+                             {"after", now - peer.began}},
+                            "login failed: " + std::string(WordsOf(answer.refusal)));
   }
   auto out = link_outs_.Take();
   session.link.OnVerified(now, need.ticket, verdict, *out);
@@ -93,7 +131,9 @@ void Peers::On(absl::Time, Session& session, const ppp::NeedAddress& need) {
   session.address_ticket = ++last_ticket_;
   session.ppp_ticket = need.ticket;
   address_tickets_[session.address_ticket] = {session.tunnel.machine.own(), session.own};
-  mail_.push_back(NeedAddress{tables_.shard, session.address_ticket, session.user, session.fixed});
+  const Peer& peer = session.tunnel.peer;
+  mail_.push_back(NeedAddress{tables_.shard, session.address_ticket, session.user, session.grants,
+                              peer.path.remote.ip, peer.identity.Text()});
 }
 
 // Home's answer. If the session ended meanwhile the address goes straight back.
@@ -109,25 +149,73 @@ void Peers::OnAddress(absl::Time now, const AddressGranted& granted) {
     return;
   }
   session->address_ticket = 0;
-  session->granted = granted.ip;
   ppp::Admission admission;
   if (granted.ip) {
     const PoolSettings& pool = tables_.settings.pools[granted.pool];
+    session->granted = granted.ip;
+    by_address_[*granted.ip] = {session->tunnel.machine.own(), session->own};
     admission = ppp::Assignment{*granted.ip, pool.gateway, pool.dns};
   } else {
-    admission = ppp::NotAdmitted{};
+    const TurnedAway away = TurnedAwayFor(granted.why);
+    admission = ppp::NotAdmitted{away.down};
     const Peer& peer = session->tunnel.peer;
     tables_.log.LineLimited(now, Level::kWarning, "login_failed",
                             {{"peer", peer.path.remote},
-                             {"step", "address"},
-                             {"reason", "no_address"},
+                             {"step", "admission"},
+                             {"reason", away.reason},
                              {"user", session->user},
                              {"after", now - peer.began}},
-                            "login failed: no address left");
+                            std::string("login failed: ") + away.text);
   }
   auto out = link_outs_.Take();
   session->link.OnAddress(now, session->ppp_ticket, admission, *out);
   CarryOut(now, *session, *out);
+}
+
+void Peers::OnMakeWay(absl::Time now, const MakeWay& make_way) {
+  const auto it = by_address_.find(make_way.ip);
+  if (it == by_address_.end()) return;  // the address is on its way home
+  Session* session = FindSession(HopOf(it->second.tunnel, it->second.session));
+  if (session == nullptr) return;
+  if (!make_way.only_if_dead) return Replace(now, *session);
+  if (session->look_at != absl::InfiniteFuture()) return;  // asked a moment ago
+  session->probed = now;
+  session->look_at = now + kProbeInterval;
+  auto out = link_outs_.Take();
+  session->link.Probe(*out);
+  CarryOut(now, *session, *out);
+}
+
+// Everything that opens in ESP is a sign of life, and so is an answer of its IKE.
+void Peers::LookForLife(absl::Time now, Session& session) {
+  session.look_at = absl::InfiniteFuture();
+  if (session.tunnel.peer.last_heard > session.probed) {
+    if (session.granted) mail_.push_back(StaysOn{*session.granted});
+  } else if (now - session.probed >= kProbeLimit) {
+    return Replace(now, session);
+  } else {
+    session.look_at = now + kProbeInterval;
+    auto out = link_outs_.Take();
+    session.link.Probe(*out);
+    return CarryOut(now, session, *out);
+  }
+  Schedule(session);
+}
+
+// The address goes back at once, so that the new login need not wait for this one's farewell.
+void Peers::Replace(absl::Time now, Session& session) {
+  ReturnAddressOf(now, session);
+  auto out = link_outs_.Take();
+  session.link.Terminate(now, ppp::DownReason::kReplaced, *out);
+  CarryOut(now, session, *out);
+}
+
+void Peers::ReturnAddressOf(absl::Time now, Session& session) {
+  if (!session.granted) return;
+  tables_.translator.RemoveClient(*session.granted, Seconds(now));
+  by_address_.erase(*session.granted);
+  mail_.push_back(ReturnAddress{*session.granted});
+  session.granted.reset();
 }
 
 uint16_t Peers::MtuTowards(const Session& session, uint16_t peer_mru) const {
@@ -200,10 +288,7 @@ void Peers::EndSession(absl::Time now, Session& session, std::string_view why) {
   session.ending = true;
   wheel_.Cancel(session);
   Suspend(session);
-  if (session.granted) {
-    tables_.translator.RemoveClient(*session.granted, Seconds(now));
-    mail_.push_back(ReturnAddress{*session.granted});
-  }
+  ReturnAddressOf(now, session);
   tables_.log.Info("session_down",
                    {{"peer", peer.path.remote},
                     {"user", session.user},

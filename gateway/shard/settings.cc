@@ -40,7 +40,6 @@ void ChooseProfile(const conf::Ike& ike, crypto::ike::Options& options) {
 crypto::ike::Options TranslateIke(const conf::Model& model, uint8_t shards) {
   crypto::ike::Options options;
   ChooseProfile(model.ike, options);
-  options.psks = TranslatePsks(model);
   options.public_address = model.ike.public_address;
   options.force_udp_encapsulation = model.ike.force_encapsulation;
   options.nat_d_echo = EchoOf(model.ike.nat_d_echo);
@@ -105,35 +104,6 @@ absl::StatusOr<RouteSettings> TranslateRoute(const conf::Route& route,
   return absl::InvalidArgumentError("no interface leads to the route " + route.prefix.Text());
 }
 
-stack::ppp::AuthProtocol TranslateProtocol(conf::Auth::Protocol protocol) {
-  switch (protocol) {
-    case conf::Auth::Protocol::kMsChapV2:
-      return stack::ppp::AuthProtocol::kMsChapV2;
-    case conf::Auth::Protocol::kChapMd5:
-      return stack::ppp::AuthProtocol::kChapMd5;
-    case conf::Auth::Protocol::kPap:
-      return stack::ppp::AuthProtocol::kPap;
-  }
-  return stack::ppp::AuthProtocol::kMsChapV2;
-}
-
-stack::ppp::AuthProtocols TranslateAuth(const conf::Auth& auth) {
-  if (auth.protocols.empty()) return {stack::ppp::AuthProtocol::kMsChapV2};
-  stack::ppp::AuthProtocols to = {TranslateProtocol(auth.protocols.front())};
-  for (const conf::Auth::Protocol protocol : auth.protocols) to.Add(TranslateProtocol(protocol));
-  return to;
-}
-
-absl::StatusOr<auth::LocalUsers> TranslateUsers(const std::vector<conf::User>& users,
-                                                const stack::ppp::AuthProtocols& allowed,
-                                                stack::Rng& rng) {
-  std::vector<auth::LocalUser> local;
-  for (const conf::User& user : users) {
-    local.push_back({user.name, user.password.Reveal(), {.address = user.address}});
-  }
-  return auth::LocalUsers::Create(local, allowed, rng);
-}
-
 }  // namespace
 
 size_t Settings::PoolOf(stack::Ip4 ip) const {
@@ -147,7 +117,14 @@ bool Settings::IsClient(stack::Ip4 ip) const {
   for (const PoolSettings& pool : pools) {
     if (pool.range.first <= ip && ip <= pool.range.last) return ip != pool.gateway;
   }
-  return std::binary_search(fixed_addresses.begin(), fixed_addresses.end(), ip);
+  const std::vector<stack::Ip4>& fixed = credentials->fixed_addresses;
+  return std::binary_search(fixed.begin(), fixed.end(), ip);
+}
+
+std::vector<std::string> Settings::PoolNames() const {
+  std::vector<std::string> names;
+  for (const PoolSettings& pool : pools) names.push_back(pool.name);
+  return names;
 }
 
 io::SteeringRules Settings::Steering(const InterfaceSettings& interface,
@@ -158,7 +135,7 @@ io::SteeringRules Settings::Steering(const InterfaceSettings& interface,
   for (const PoolSettings& pool : pools) {
     rules.clients.push_back({pool.range.first, pool.range.last});
   }
-  for (const stack::Ip4 ip : fixed_addresses) {
+  for (const stack::Ip4 ip : credentials->fixed_addresses) {
     const bool covered =
         std::any_of(rules.clients.begin(), rules.clients.end(),
                     [ip](const io::AddressRange& range) { return range.Contains(ip); });
@@ -174,22 +151,12 @@ io::SteeringRules Settings::Steering(const InterfaceSettings& interface,
 auth::AddressPoolOptions Settings::AddressPool() const {
   auth::AddressPoolOptions options;
   options.shards = shards;
-  options.fixed = fixed_addresses;
+  options.fixed = credentials->fixed_addresses;
   for (const PoolSettings& pool : pools) {
     options.ranges.push_back(pool.range);
     options.never.push_back(pool.gateway);
   }
   return options;
-}
-
-std::shared_ptr<const crypto::ike::PskStore> TranslatePsks(const conf::Model& model) {
-  const auto secret = [](const conf::SecretText& text) {
-    return crypto::Secret(stack::AsBytes(text.Reveal()));
-  };
-  auto psks = std::make_shared<crypto::ike::PskStore>();
-  if (!model.ike.psk.empty()) psks->SetWildcard(secret(model.ike.psk));
-  for (const conf::Psk& psk : model.psks) psks->Add(psk.remote, secret(psk.key));
-  return psks;
 }
 
 absl::StatusOr<Settings> Translate(const conf::Model& model,
@@ -215,19 +182,14 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
     to.gateway = pool.gateway;
     for (size_t i = 0; i < std::min(pool.dns.size(), to.dns.size()); ++i) to.dns[i] = pool.dns[i];
   }
-  for (const conf::User& user : model.users) {
-    if (user.address) settings.fixed_addresses.push_back(*user.address);
-  }
-  std::sort(settings.fixed_addresses.begin(), settings.fixed_addresses.end());
-  const stack::ppp::AuthProtocols allowed = TranslateAuth(model.auth);
-  auto users = TranslateUsers(model.users, allowed, rng);
-  if (!users.ok()) return users.status();
-  settings.users = *std::move(users);
+  auto credentials = TranslateCredentials(model, settings.PoolNames(), rng);
+  if (!credentials.ok()) return credentials.status();
+  settings.credentials = *std::move(credentials);
   settings.ike = TranslateIke(model, shards);
   settings.l2tp = TranslateL2tp(model.l2tp);
   settings.ppp = TranslatePpp(model.ppp, model.l2tp.host_name);
-  settings.ppp.authentication = allowed;
   settings.nat = TranslateNat(model.nat, shards);
+  settings.max_sessions = model.limits.sessions;
   settings.replay_window = model.esp.replay_window;
   settings.linger = model.esp.linger;
   settings.dpd = model.ike.dpd;

@@ -14,8 +14,8 @@
 #include "conf/model.h"
 #include "crypto/ike/options.h"
 #include "gateway/auth/address_pool.h"
-#include "gateway/auth/local_users.h"
 #include "gateway/io/steer.h"
+#include "gateway/shard/credentials.h"
 #include "nat/nat.h"
 #include "stack/base/address.h"
 #include "stack/l2tp/control.h"
@@ -52,20 +52,23 @@ struct Settings {
   std::vector<InterfaceSettings> interfaces;
   std::vector<RouteSettings> routes;
   std::vector<PoolSettings> pools;
-  std::vector<stack::Ip4> fixed_addresses;  // of users, in order
-  std::optional<auth::LocalUsers> users;
+  // The start's; a reload makes new ones, which the shards hold themselves.
+  std::shared_ptr<const Credentials> credentials;
 
-  crypto::ike::Options ike;  // buckets are filled in for each shard
+  crypto::ike::Options ike;  // buckets and psks are filled in for each shard
   stack::l2tp::TunnelOptions l2tp;
   stack::ppp::LnsOptions ppp;
-  nat::Options nat;  // ports.shard is filled in for each shard
+  nat::Options nat;               // ports.shard is filled in for each shard
+  uint32_t max_sessions = 10000;  // on line at a time
   uint32_t replay_window = 1024;
   absl::Duration linger = absl::Seconds(31);  // a deleted inbound SA still receives so long
   absl::Duration dpd = absl::Seconds(30);     // idle time before R-U-THERE; zero: never
 
   // The pool an address lies in; a fixed address outside of all counts to the first.
   size_t PoolOf(stack::Ip4 ip) const;
-  bool IsClient(stack::Ip4 ip) const;  // in a pool, or some user's fixed address
+  // In a pool, or the fixed address of somebody who was a user at the start.
+  bool IsClient(stack::Ip4 ip) const;
+  std::vector<std::string> PoolNames() const;
 
   // The rules for an interface that holds `own` now.
   io::SteeringRules Steering(const InterfaceSettings& interface,
@@ -78,9 +81,6 @@ struct InterfaceFacts {
   stack::Mac mac;  // to be used by adit unless the configuration names one
   uint16_t mtu = 1500;
 };
-
-// The pre-shared keys alone, for a reload.
-std::shared_ptr<const crypto::ike::PskStore> TranslatePsks(const conf::Model& model);
 
 // `facts` in the order of model.interfaces. Errors are for people; the model was validated before.
 absl::StatusOr<Settings> Translate(const conf::Model& model,

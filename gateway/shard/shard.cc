@@ -43,8 +43,8 @@ bool Shard::Round(absl::Time now) {
   RunWays(now);
   RunFifo(now);
   RunDeadlines(now);
+  CarryOutHome(now);  // home may ask our own peers, who answer by mail
   SendQuestions(now);
-  CarryOutHome(now);
   tables_.egress.Flush();
   post_.Flush();
   peers_.Bury();
@@ -100,6 +100,11 @@ void Shard::On(absl::Time now, Control& message) {
           [&](const NeighborKnown& known) { tables_.egress.OnNeighbor(known, now); },
           [&](const NeighborLost& lost) { tables_.egress.OnNeighborLost(lost); },
           [&](const AddressGranted& granted) { peers_.OnAddress(now, granted); },
+          [&](const MakeWay& make_way) { peers_.OnMakeWay(now, make_way); },
+          [&](const NewCredentials& fresh) {
+            peers_.SetCredentials(fresh.credentials);
+            if (home_) home_->OnCredentials(*fresh.credentials);
+          },
           [&](const InterfaceAddress& change) {
             tables_.SetInterface(change, now);
             if (env_.index != 0) return;  // one program steers the whole group
@@ -230,6 +235,7 @@ void Shard::Report(absl::Time now) {
                    std::string("drop ") + std::string(stack::NameOf(reason)) + " " +
                        std::to_string(s.drops[reason]));
   }
+  if (home_) home_->Report();
   peers_.ListSessions(now);
 }
 
