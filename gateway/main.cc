@@ -35,8 +35,9 @@ int Check(const std::string& path) {
   return 0;
 }
 
-int RunFile(const std::string& path, const gateway::RunOptions& options) {
+int RunFile(const std::string& path, gateway::RunOptions options) {
   const conf::Loaded loaded = conf::LoadFile(path);
+  options.reread = [path] { return conf::LoadFile(path); };
   return Say(loaded) ? gateway::Run(loaded.model, options) : kBadConfiguration;
 }
 
@@ -72,7 +73,9 @@ int main(int argc, char** argv) {
   std::string path;
   gateway::RunOptions options;
   CLI::App* run = app.add_subcommand(
-      "run", "Run the gateway until SIGTERM; SIGUSR1 reports counters and sessions");
+      "run",
+      "Run the gateway until SIGTERM; SIGUSR1 reports counters and sessions, SIGHUP reads the file "
+      "again");
   run->add_option("config", path, "Configuration file (TOML)")->required();
   run->add_flag("--log-json", options.log_json, "One JSON object a line instead of text");
   run->add_option("--log-level", options.log_level, "debug, info, warning or error");

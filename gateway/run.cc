@@ -17,6 +17,7 @@
 #include "gateway/io/nic.h"
 #include "gateway/io/packet_ring.h"
 #include "gateway/io/signals.h"
+#include "gateway/reload.h"
 #include "gateway/shard/settings.h"
 #include "gateway/shard/shard.h"
 
@@ -61,13 +62,7 @@ struct Worker {
 // The gateway's parts in the order in which they are built, and so ended in reverse.
 class Gateway {
  public:
-  Gateway(const conf::Model& model, const RunOptions& options)
-      : model_(model),
-        log_level_(LevelOf(model.log.level)),
-        log_json_(model.log.json || options.log_json),
-        keylog_directory_(options.keylog) {
-    if (options.log_level) log_level_ = io::LevelOf(*options.log_level).value_or(log_level_);
-  }
+  Gateway(const conf::Model& model, const RunOptions& options) : model_(model), options_(options) {}
   ~Gateway() { Stop(); }
 
   absl::Status Start();
@@ -82,14 +77,16 @@ class Gateway {
   void StartThreads();
   void Tell(const auto& message);
   void TakeSignals();
+  void Reread();
+  // What the configuration asks for, and the command line overrides.
+  io::Level Level(const conf::Log& log) const;
+  bool Json(const conf::Log& log) const { return log.json || options_.log_json; }
   bool Drained() const;
   void Stop();
   static void RunShard(Worker& worker, const std::atomic<bool>& stop);
 
   const conf::Model& model_;
-  io::Level log_level_;
-  bool log_json_;
-  const std::optional<std::string> keylog_directory_;
+  const RunOptions& options_;
   std::unique_ptr<io::KeyLog> keylog_;  // null unless asked for
   std::optional<io::Signals> signals_;
   io::Waker control_waker_;
@@ -98,6 +95,7 @@ class Gateway {
   io::Log* log_ = nullptr;
   crypto::SystemRng rng_;
   std::optional<shard::Settings> settings_;
+  std::optional<Reload> reload_;
   uint8_t shards_ = 1;
   size_t crew_workers_ = 1;
   std::vector<std::vector<std::unique_ptr<io::Port>>> ports_;  // [interface][shard]
@@ -114,7 +112,7 @@ absl::Status Gateway::Start() {
   if (!signals.ok()) return signals.status();
   signals_.emplace(*std::move(signals));
   writer_ = std::make_unique<io::LogWriter>(io::LogOptions{
-      .level = log_level_, .json = log_json_, .reader = &control_waker_, .sink = {}});
+      .level = Level(model_.log), .json = Json(model_.log), .reader = &control_waker_, .sink = {}});
   log_ = &writer_->NewLog();
   const uint32_t cpus = std::max(1U, std::thread::hardware_concurrency());
   shards_ = static_cast<uint8_t>(model_.shards.value_or(std::min(cpus, kMaxDefaultShards)));
@@ -130,11 +128,11 @@ absl::Status Gateway::Start() {
 }
 
 absl::Status Gateway::OpenKeyLog() {
-  if (!keylog_directory_) return absl::OkStatus();
-  auto keylog = io::KeyLog::Open(*keylog_directory_);
+  if (!options_.keylog) return absl::OkStatus();
+  auto keylog = io::KeyLog::Open(*options_.keylog);
   if (!keylog.ok()) return keylog.status();
   keylog_ = *std::move(keylog);
-  log_->Warning("keylog", {{"directory", *keylog_directory_}},
+  log_->Warning("keylog", {{"directory", *options_.keylog}},
                 "ALL SESSION KEYS ARE WRITTEN TO DISK (--keylog): whoever has these files and a "
                 "capture reads everything that clients send");
   return absl::OkStatus();
@@ -151,6 +149,7 @@ absl::Status Gateway::OpenInterfaces() {
   auto settings = shard::Translate(model_, facts, shards_, rng_);
   if (!settings.ok()) return settings.status();
   settings_.emplace(*std::move(settings));
+  reload_.emplace(model_, *settings_, rng_, *log_);
   std::vector<stack::Ip4> own;
   for (const auto& interface : settings_->interfaces) {
     if (interface.address) own.push_back(interface.address->address);
@@ -266,6 +265,8 @@ void Gateway::TakeSignals() {
   while (const auto signal = signals_->Take()) {
     if (*signal == io::Signals::Kind::kReport) {
       Tell(shard::Report{});
+    } else if (*signal == io::Signals::Kind::kReload) {
+      Reread();
     } else if (stopping_since_ == absl::InfiniteFuture()) {
       stopping_since_ = io::MonotonicNow();
       log_->Info("stopping", {}, "ending all sessions");
@@ -273,6 +274,20 @@ void Gateway::TakeSignals() {
       Tell(shard::Drain{});
     }
   }
+}
+
+void Gateway::Reread() {
+  if (!options_.reread) return log_->Warning("reload_failed", {}, "there is no file to read again");
+  auto credentials = reload_->Take(options_.reread());
+  if (credentials == nullptr) return;
+  const conf::Log& log = reload_->newest().log;
+  writer_->Change(Level(log), Json(log));
+  Tell(shard::NewCredentials{std::move(credentials)});
+}
+
+io::Level Gateway::Level(const conf::Log& log) const {
+  const auto given = options_.log_level ? io::LevelOf(*options_.log_level) : std::nullopt;
+  return given.value_or(LevelOf(log.level));
 }
 
 absl::Status Gateway::Loop() {

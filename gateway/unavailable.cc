@@ -24,14 +24,7 @@ void FindInInterface(const conf::Interface& interface, const std::string& path, 
   finder.Note(interface.proxy_arp, path + "proxy_arp");
 }
 
-void FindInUsers(const conf::Model& model, Finder& finder) {
-  const conf::Auth usual;
-  finder.Note(model.auth.protocols != usual.protocols, "auth.protocols");
-  finder.Note(model.auth.logins != usual.logins, "auth.logins");
-  for (const conf::User& user : model.users) {
-    finder.Note(user.pool.has_value(), "user.pool");
-    finder.Note(user.logins.has_value(), "user.logins");
-  }
+void FindInPools(const conf::Model& model, Finder& finder) {
   for (const conf::Pool& pool : model.pools) {
     finder.Note(!pool.routes.empty(), "pool.routes");
     finder.Note(!pool.domain.empty(), "pool.domain");
@@ -42,7 +35,6 @@ void FindInLimits(const conf::Model& model, Finder& finder) {
   const conf::Limits usual;
   const conf::Limits& limits = model.limits;
   finder.Note(model.nat.filtering != conf::Nat::Filtering::kEndpointIndependent, "nat.filtering");
-  finder.Note(limits.sessions != usual.sessions, "limits.sessions");
   finder.Note(limits.flows != usual.flows, "limits.flows");
 }
 
@@ -53,7 +45,7 @@ std::vector<std::string> UnavailableKeys(const conf::Model& model) {
   for (size_t i = 0; i < model.interfaces.size(); ++i) {
     FindInInterface(model.interfaces[i], "interface[" + std::to_string(i) + "].", finder);
   }
-  FindInUsers(model, finder);
+  FindInPools(model, finder);
   FindInLimits(model, finder);
   return finder.Take();
 }

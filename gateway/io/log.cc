@@ -103,6 +103,13 @@ Log& LogWriter::NewLog(std::optional<uint8_t> shard) {
   return *logs_.back();
 }
 
+void LogWriter::Change(Level level, bool json) {
+  Drain();
+  options_.level = level;
+  options_.json = json;
+  for (const auto& log : logs_) log->level_.store(level, std::memory_order_relaxed);
+}
+
 // Each pipe is in order; the oldest of their heads is the next line. Bounded by what the pipes
 // hold, so that a thread that never stops writing cannot keep us here.
 void LogWriter::Drain() {

@@ -123,7 +123,7 @@ class Log {
   void ReportSuppressed();
 
   // Whether Line at this level would be written, for callers with costly fields.
-  bool Wants(Level level) const { return level >= level_; }
+  bool Wants(Level level) const { return level >= level_.load(std::memory_order_relaxed); }
 
  private:
   friend class LogWriter;
@@ -140,7 +140,7 @@ class Log {
              uint64_t suppressed);
 
   const std::optional<uint8_t> shard_;
-  const Level level_;
+  std::atomic<Level> level_;  // set by the control thread
   Waker* const reader_;
   SpscQueue<LogRecord> pipe_;
   std::atomic<uint64_t> lost_{0};
@@ -170,6 +170,9 @@ class LogWriter {
   // called before that thread starts, by the control thread.
   Log& NewLog(std::optional<uint8_t> shard = std::nullopt);
 
+  // For the lines that come from now on.
+  void Change(Level level, bool json);
+
   // Writes everything that has arrived, oldest first across threads, and flushes.
   void Drain();
 
@@ -178,7 +181,7 @@ class LogWriter {
   void Write(const LogRecord& record);
   void ReportLost(Log& log);
 
-  const LogOptions options_;
+  LogOptions options_;
   std::unique_ptr<Output> output_;
   std::vector<std::unique_ptr<Log>> logs_;
   std::string line_;

@@ -17,6 +17,7 @@ absl::StatusOr<Signals> Signals::Block() {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGHUP);
   signal(SIGPIPE, SIG_IGN);  // whoever reads the log may go away; the gateway stays
   if (pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) {
     return absl::InternalError("signals cannot be blocked");
@@ -35,7 +36,14 @@ Signals::~Signals() {
 std::optional<Signals::Kind> Signals::Take() const {
   signalfd_siginfo info;
   if (read(fd_, &info, sizeof info) != sizeof info) return std::nullopt;
-  return info.ssi_signo == SIGUSR1 ? Kind::kReport : Kind::kTerminate;
+  switch (info.ssi_signo) {
+    case SIGUSR1:
+      return Kind::kReport;
+    case SIGHUP:
+      return Kind::kReload;
+    default:
+      return Kind::kTerminate;
+  }
 }
 
 }  // namespace gateway::io

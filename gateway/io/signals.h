@@ -9,7 +9,7 @@ namespace gateway::io {
 
 class Signals {
  public:
-  enum class Kind { kTerminate, kReport };  // SIGTERM or SIGINT; SIGUSR1
+  enum class Kind { kTerminate, kReport, kReload };  // SIGTERM or SIGINT; SIGUSR1; SIGHUP
 
   // Blocks the signals for this thread and those it starts from now on: to be made before any of
   // them.
