@@ -57,6 +57,7 @@ struct Pool {
   stack::Ip4 first, last;       // both included
   stack::Ip4 gateway;           // adit's own address in PPP
   std::vector<stack::Ip4> dns;  // 0..2, in order of preference
+  bool dns_of_lease = false;    // rather those a DHCP lease gives; no key: the embedded default's
   // What a client that does not send everything through the tunnel learns by DHCPINFORM
   // (RFC 2131 section 4.3.5).
   std::vector<stack::Prefix> routes;  // at most 64

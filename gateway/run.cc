@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -81,6 +82,8 @@ class Gateway {
   // What the configuration asks for, and the command line overrides.
   io::Level Level(const conf::Log& log) const;
   bool Json(const conf::Log& log) const { return log.json || options_.log_json; }
+  void TakeLeases();
+  void BeginStop();
   bool Drained() const;
   void Stop();
   static void RunShard(Worker& worker, const std::atomic<bool>& stop);
@@ -88,6 +91,8 @@ class Gateway {
   const conf::Model& model_;
   const RunOptions& options_;
   std::unique_ptr<io::KeyLog> keylog_;  // null unless asked for
+  std::mutex leases_lock_;
+  std::vector<std::pair<uint8_t, stack::ip::Lease>> leases_;  // told by shard 0, not yet looked at
   std::optional<io::Signals> signals_;
   io::Waker control_waker_;
   io::EventLoop control_loop_;
@@ -214,6 +219,13 @@ absl::Status Gateway::MakeShards() {
       environment.out.push_back(to == i ? nullptr : boxes_[i][to].get());
     }
     environment.ask_crew = [this, i](crew::Job&& job) { return crew_->Ask(i, std::move(job)); };
+    if (options_.on_lease) {
+      environment.on_lease = [this](uint8_t interface, const stack::ip::Lease& lease) {
+        const std::lock_guard lock(leases_lock_);
+        leases_.emplace_back(interface, lease);
+        control_waker_.Signal();
+      };
+    }
     environment.rng = &worker.rng;
     environment.log = &writer_->NewLog(i);
     environment.keylog = keylog_.get();
@@ -267,11 +279,8 @@ void Gateway::TakeSignals() {
       Tell(shard::Report{});
     } else if (*signal == io::Signals::Kind::kReload) {
       Reread();
-    } else if (stopping_since_ == absl::InfiniteFuture()) {
-      stopping_since_ = io::MonotonicNow();
-      log_->Info("stopping", {}, "ending all sessions");
-      Tell(shard::Report{});
-      Tell(shard::Drain{});
+    } else {
+      BeginStop();
     }
   }
 }
@@ -290,6 +299,25 @@ io::Level Gateway::Level(const conf::Log& log) const {
   return given.value_or(LevelOf(log.level));
 }
 
+void Gateway::TakeLeases() {
+  std::vector<std::pair<uint8_t, stack::ip::Lease>> leases;
+  {
+    const std::lock_guard lock(leases_lock_);
+    leases.swap(leases_);
+  }
+  for (const auto& [interface, lease] : leases) {
+    if (!options_.on_lease(model_.interfaces[interface].name, lease)) BeginStop();
+  }
+}
+
+void Gateway::BeginStop() {
+  if (stopping_since_ != absl::InfiniteFuture()) return;
+  stopping_since_ = io::MonotonicNow();
+  log_->Info("stopping", {}, "ending all sessions");
+  Tell(shard::Report{});
+  Tell(shard::Drain{});
+}
+
 absl::Status Gateway::Loop() {
   absl::Status watched = control_loop_.Add(signals_->fd(), 0);
   watched.Update(control_loop_.Add(control_waker_.fd(), 1));
@@ -301,6 +329,7 @@ absl::Status Gateway::Loop() {
     control_loop_.Wait(stopping ? kDrainPoll : absl::InfiniteDuration());
     control_waker_.EndSleep();
     TakeSignals();
+    TakeLeases();
     if (stopping && (Drained() || io::MonotonicNow() - stopping_since_ > kStopLimit)) {
       return absl::OkStatus();
     }

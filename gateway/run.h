@@ -8,6 +8,7 @@
 
 #include "conf/load.h"
 #include "conf/model.h"
+#include "stack/ip/dhcp_client.h"
 
 namespace gateway {
 
@@ -17,6 +18,9 @@ struct RunOptions {
   std::optional<std::string> keylog;     // a directory for gateway/io/keylog.h
   // Reads the configuration again, for SIGHUP. Empty: there is nothing to read.
   std::function<conf::Loaded()> reread;
+  // Called by the control thread, not by a shard, when DHCP gave the interface an address or
+  // changed something about it. False: the gateway cannot go on with that, and ends in order.
+  std::function<bool(const std::string& interface, const stack::ip::Lease&)> on_lease = {};
 };
 
 // Runs until SIGTERM or SIGINT. SIGUSR1 reports; SIGHUP takes over what can change while clients

@@ -43,7 +43,7 @@ void Admission::On(const shard::StaysOn& stays, Letters& out) {
   const shard::NeedAddress need = std::move(user.waiting.front());
   user.waiting.pop_front();
   ++turned_away_logged_in_;
-  out.push_back({need.shard, shard::AddressGranted{need.ticket, {}, 0, Why::kLoggedIn}});
+  out.push_back({need.shard, shard::AddressGranted{.ticket = need.ticket, .why = Why::kLoggedIn}});
   Decide(name, out);
 }
 
@@ -74,7 +74,7 @@ void Admission::AskToMakeWay(const User& user, Letters& out) const {
 }
 
 void Admission::Grant(const shard::NeedAddress& need, Letters& out) {
-  shard::AddressGranted granted{need.ticket, {}, 0, Why::kFull};
+  shard::AddressGranted granted{.ticket = need.ticket, .why = Why::kFull};
   const bool is_full = sessions_.size() >= settings_->max_sessions;
   if (is_full) {
     ++turned_away_full_;

@@ -76,6 +76,9 @@ void Home::Admit(const M& message, Outcome& out) {
   admission_.On(message, letters);
   for (const Admission::Letter& letter : letters) {
     Message copy = std::visit([](const auto& m) -> Message { return m; }, letter.message);
+    if (auto* granted = std::get_if<shard::AddressGranted>(&copy); granted && granted->ip) {
+      granted->dns = DnsOf(settings_.pools[granted->pool]);
+    }
     out.mail.push_back({letter.shard, std::move(copy)});
   }
 }
@@ -132,6 +135,9 @@ void Home::OnArp(absl::Time now, uint8_t interface, stack::ByteView packet, Outc
   stack::link::Neighbors::Out arp(pool_);
   links_[interface]->neighbors.OnPacket(now, packet, arp);
   CarryOut(now, interface, arp, out);
+  stack::link::AddressCheck::Out check(pool_);
+  links_[interface]->check.OnPacket(now, packet, check);
+  CarryOut(now, interface, check, out);
 }
 
 void Home::OnDhcp(absl::Time now, uint8_t interface, stack::ByteView payload, Outcome& out) {
@@ -148,6 +154,11 @@ void Home::OnDeadline(absl::Time now, Outcome& out) {
       link.neighbors.OnDeadline(now, arp);
       CarryOut(now, i, arp, out);
     }
+    if (link.check.NextDeadline() <= now) {
+      stack::link::AddressCheck::Out check(pool_);
+      link.check.OnDeadline(now, check);
+      CarryOut(now, i, check, out);
+    }
     if (link.dhcp.NextDeadline() <= now) {
       stack::ip::DhcpClient::Out dhcp(pool_);
       link.dhcp.OnDeadline(now, dhcp);
@@ -159,7 +170,8 @@ void Home::OnDeadline(absl::Time now, Outcome& out) {
 absl::Time Home::NextDeadline() const {
   absl::Time next = absl::InfiniteFuture();
   for (const auto& link : links_) {
-    next = std::min({next, link->neighbors.NextDeadline(), link->dhcp.NextDeadline()});
+    next = std::min({next, link->neighbors.NextDeadline(), link->check.NextDeadline(),
+                     link->dhcp.NextDeadline()});
   }
   return next;
 }
@@ -185,7 +197,7 @@ void Home::CarryOut(absl::Time now, uint8_t interface, stack::link::Neighbors::O
                                        {"address", conflict.ip},
                                        {"mac", conflict.mac.Text()}},
                                       "another station uses our address");
-                     if (conflict.ip != links_[interface]->leased) return;
+                     if (conflict.ip != Leased(interface)) return;
                      stack::ip::DhcpClient::Out dhcp(pool_);
                      links_[interface]->dhcp.OnConflict(now, dhcp);
                      CarryOut(now, interface, dhcp, out);
@@ -194,6 +206,34 @@ void Home::CarryOut(absl::Time now, uint8_t interface, stack::link::Neighbors::O
                },
                std::get<1>(item));
   }
+}
+
+void Home::CarryOut(absl::Time now, uint8_t interface, stack::link::AddressCheck::Out& from,
+                    Outcome& out) {
+  for (auto& item : from.items()) {
+    if (auto* frame = std::get_if<0>(&item)) {
+      out.frames.push_back({interface, std::move(frame->buf)});
+      continue;
+    }
+    const auto& event = std::get<1>(item);
+    if (std::holds_alternative<stack::Drop>(event)) continue;  // counted where the frame came in
+    const auto* taken = std::get_if<stack::link::AddressTaken>(&event);
+    if (taken != nullptr) {
+      log_.Warning("lease_declined",
+                   {{"interface", settings_.interfaces[interface].name},
+                    {"address", taken->ip},
+                    {"mac", taken->mac.Text()}},
+                   "the address offered by DHCP is in use; asking for another one");
+    }
+    OnChecked(now, interface, taken != nullptr, out);
+  }
+}
+
+void Home::OnChecked(absl::Time now, uint8_t interface, bool taken, Outcome& out) {
+  Link& link = *links_[interface];
+  stack::ip::DhcpClient::Out dhcp(pool_);
+  link.dhcp.OnChecked(now, link.check_ticket, taken, dhcp);
+  CarryOut(now, interface, dhcp, out);
 }
 
 void Home::CarryOut(absl::Time now, uint8_t interface, stack::ip::DhcpClient::Out& from,
@@ -205,7 +245,16 @@ void Home::CarryOut(absl::Time now, uint8_t interface, stack::ip::DhcpClient::Ou
     }
     std::visit(stack::Overloaded{
                    [&](const stack::ip::LeaseUp& up) { OnLease(now, interface, up.lease, out); },
-                   [&](const stack::ip::LeaseLost&) { OnLeaseLost(interface, out); },
+                   [&](const stack::ip::LeaseLost& lost) {
+                     OnLeaseLost(interface, NameOf(lost.why), out);
+                   },
+                   [&](const stack::ip::NeedCheck& need) {
+                     Link& link = *links_[interface];
+                     link.check_ticket = need.ticket;
+                     stack::link::AddressCheck::Out check(pool_);
+                     link.check.Start(now, need.ip, check);
+                     CarryOut(now, interface, check, out);
+                   },
                    [](stack::Drop) {},
                },
                std::get<1>(item));
@@ -214,15 +263,16 @@ void Home::CarryOut(absl::Time now, uint8_t interface, stack::ip::DhcpClient::Ou
 
 void Home::OnLease(absl::Time now, uint8_t interface, const stack::ip::Lease& lease, Outcome& out) {
   Link& link = *links_[interface];
-  if (!link.leased.IsZero() && link.leased != lease.address.address) OnLeaseLost(interface, out);
-  link.leased = lease.address.address;
+  if (link.lease && link.lease->address != lease.address) OnLeaseLost(interface, "changed", out);
+  link.lease = lease;
+  out.leases.push_back({interface, lease});
   log_.Info("lease",
             {{"interface", settings_.interfaces[interface].name},
              {"address", lease.address.Text()},
              {"gateway", lease.gateway},
              {"server", lease.server}},
             "address by DHCP");
-  shard::InterfaceAddress change{interface, lease.address, std::nullopt};
+  shard::InterfaceAddress change{interface, lease.address, std::nullopt, lease.routes, lease.mtu};
   if (!lease.gateway.IsZero()) change.gateway = lease.gateway;
   out.mail.push_back({std::nullopt, change});
   stack::link::Neighbors::Out arp(pool_);
@@ -230,23 +280,40 @@ void Home::OnLease(absl::Time now, uint8_t interface, const stack::ip::Lease& le
   CarryOut(now, interface, arp, out);
 }
 
-void Home::OnLeaseLost(uint8_t interface, Outcome& out) {
+void Home::OnLeaseLost(uint8_t interface, std::string_view why, Outcome& out) {
   Link& link = *links_[interface];
-  if (link.leased.IsZero()) return;
+  if (!link.lease) return;
   log_.Warning("lease_lost",
-               {{"interface", settings_.interfaces[interface].name}, {"address", link.leased}},
+               {{"interface", settings_.interfaces[interface].name},
+                {"address", Leased(interface)},
+                {"reason", why}},
                "the address given by DHCP is gone");
-  link.neighbors.RemoveAddress(link.leased);
-  link.leased = {};
+  link.neighbors.RemoveAddress(Leased(interface));
+  link.lease.reset();
   out.mail.push_back(
-      {std::nullopt, shard::InterfaceAddress{interface, std::nullopt, std::nullopt}});
+      {std::nullopt, shard::InterfaceAddress{interface, std::nullopt, std::nullopt, {}, 0}});
+}
+
+stack::Ip4 Home::Leased(uint8_t interface) const {
+  const auto& lease = links_[interface]->lease;
+  return lease ? lease->address.address : stack::Ip4{};
+}
+
+// The name servers of the first lease that has any, where the pool shall hand these on.
+std::array<stack::Ip4, 2> Home::DnsOf(const shard::PoolSettings& pool) const {
+  for (const auto& link : links_) {
+    if (!pool.dns_of_lease || !link->lease || link->lease->dns.empty()) continue;
+    const std::vector<stack::Ip4>& dns = link->lease->dns;
+    return {dns[0], dns.size() > 1 ? dns[1] : stack::Ip4{}};
+  }
+  return pool.dns;
 }
 
 // To all by Ethernet in either case: a renewal's server may not be in ARP's reach before there is a
 // route, and every server takes it.
 void Home::SendDhcp(uint8_t interface, stack::PacketBuf payload, const stack::Endpoint& to,
                     Outcome& out) {
-  const stack::Ip4 from = to.ip.IsLimitedBroadcast() ? stack::Ip4{} : links_[interface]->leased;
+  const stack::Ip4 from = to.ip.IsLimitedBroadcast() ? stack::Ip4{} : Leased(interface);
   stack::wire::Ip4Fields fields;
   fields.source = from;
   fields.destination = to.ip;

@@ -6,10 +6,12 @@
 // mailbox.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -22,6 +24,7 @@
 #include "gateway/shard/messages.h"
 #include "gateway/shard/settings.h"
 #include "stack/ip/dhcp_client.h"
+#include "stack/link/address_check.h"
 #include "stack/link/neighbors.h"
 
 namespace gateway::home {
@@ -40,12 +43,18 @@ struct Outcome {
     uint8_t interface;
     stack::PacketBuf frame;  // whole Ethernet frame
   };
+  struct LeaseNews {
+    uint8_t interface;
+    stack::ip::Lease lease;
+  };
   std::vector<Mail> mail;
   std::vector<Frame> frames;
+  std::vector<LeaseNews> leases;  // given, or changed
 
   void Clear() {
     mail.clear();
     frames.clear();
+    leases.clear();
   }
 };
 
@@ -88,10 +97,12 @@ class Home {
   struct Link {
     Link(const stack::link::Neighbors::Options& arp,
          const stack::ip::DhcpClient::Options& dhcp_options, stack::Rng& rng)
-        : neighbors(arp), dhcp(dhcp_options, rng) {}
+        : neighbors(arp), check(arp.mac), dhcp(dhcp_options, rng) {}
     stack::link::Neighbors neighbors;
+    stack::link::AddressCheck check;
+    uint32_t check_ticket = 0;
     stack::ip::DhcpClient dhcp;
-    stack::Ip4 leased;
+    std::optional<stack::ip::Lease> lease;
   };
 
   Home(const shard::Settings& settings, stack::PacketPool& pool, stack::Rng& rng, io::Log& log,
@@ -99,9 +110,14 @@ class Home {
   template <class M>
   void Admit(const M& message, Outcome& out);
   void CarryOut(absl::Time now, uint8_t interface, stack::link::Neighbors::Out& from, Outcome& out);
+  void CarryOut(absl::Time now, uint8_t interface, stack::link::AddressCheck::Out& from,
+                Outcome& out);
   void CarryOut(absl::Time now, uint8_t interface, stack::ip::DhcpClient::Out& from, Outcome& out);
+  void OnChecked(absl::Time now, uint8_t interface, bool taken, Outcome& out);
   void OnLease(absl::Time now, uint8_t interface, const stack::ip::Lease& lease, Outcome& out);
-  void OnLeaseLost(uint8_t interface, Outcome& out);
+  void OnLeaseLost(uint8_t interface, std::string_view why, Outcome& out);
+  std::array<stack::Ip4, 2> DnsOf(const shard::PoolSettings& pool) const;
+  stack::Ip4 Leased(uint8_t interface) const;  // zero if there is no lease
   void SendDhcp(uint8_t interface, stack::PacketBuf payload, const stack::Endpoint& to,
                 Outcome& out);
 

@@ -1,5 +1,6 @@
 #include "gateway/shard/egress.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "stack/ip/ip4_out.h"
@@ -21,10 +22,16 @@ Egress::Egress(const Settings& settings, const std::vector<io::Port*>& ports,
   for (size_t i = 0; i < lanes_.size(); ++i) {
     lanes_[i].port = ports[i];
     lanes_[i].settings = &settings.interfaces[i];
+    lanes_[i].mtu = settings.interfaces[i].mtu;
     lanes_[i].frames.reserve(kFlushAt);
   }
   fragments_.reserve(64);
   tx_.reserve(kFlushAt);
+}
+
+void Egress::SetMtu(uint8_t interface, uint16_t mtu) {
+  Lane& lane = lanes_[interface];
+  lane.mtu = mtu == 0 ? lane.settings->mtu : std::min(mtu, lane.settings->mtu);
 }
 
 stack::Drop Egress::Send(absl::Time now, stack::PacketBuf& packet, uint8_t interface,

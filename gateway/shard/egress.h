@@ -45,7 +45,9 @@ class Egress {
   std::vector<NeedNeighbor> TakeQuestions() { return std::exchange(questions_, {}); }
   bool has_questions() const { return !questions_.empty(); }
 
-  uint16_t mtu(uint8_t interface) const { return lanes_[interface].settings->mtu; }
+  uint16_t mtu(uint8_t interface) const { return lanes_[interface].mtu; }
+  // As DHCP says, but not more than the interface's own; 0: that.
+  void SetMtu(uint8_t interface, uint16_t mtu);
 
  private:
   struct Neighbor {
@@ -55,6 +57,7 @@ class Egress {
   struct Lane {
     io::Port* port;
     const InterfaceSettings* settings;
+    uint16_t mtu;
     absl::flat_hash_map<stack::Ip4, Neighbor> neighbors;
     stack::link::WaitQueue waiting;
     std::vector<stack::PacketBuf> frames;

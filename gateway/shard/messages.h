@@ -3,16 +3,19 @@
 // enters the reader's stages.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "gateway/auth/verifier.h"
 #include "gateway/crew/crew.h"
 #include "gateway/shard/mailbox.h"
 #include "stack/base/address.h"
+#include "stack/wire/dhcp4.h"
 
 namespace gateway::shard {
 
@@ -67,8 +70,9 @@ struct NeighborLost {  // it does not answer: what waits for it dies
 struct AddressGranted {
   enum class Why : uint8_t { kGranted, kNoAddress, kLoggedIn, kFull };
   uint64_t ticket = 0;
-  std::optional<stack::Ip4> ip;  // kGranted
-  uint8_t pool = 0;              // index of the pool whose gateway and name servers go with it
+  std::optional<stack::Ip4> ip = {};  // kGranted
+  uint8_t pool = 0;                   // index of the pool whose gateway goes with it
+  std::array<stack::Ip4, 2> dns{};
   // kNoAddress: the pools are empty, or the user's own address is in use. kLoggedIn: he is on line
   // and may be only once. kFull: as many sessions as the configuration allows.
   Why why = Why::kGranted;
@@ -83,6 +87,8 @@ struct InterfaceAddress {
   uint8_t interface = 0;
   std::optional<stack::Prefix> address;
   std::optional<stack::Ip4> gateway;
+  std::vector<stack::wire::DhcpRoute> routes;  // networks behind other routers of the link
+  uint16_t mtu = 0;                            // not larger than the interface's; 0: that
 };
 // A client lives on another shard than its address says (no address of its own shard was left):
 // packets for it are sent on. Told to the shard the address belongs to.

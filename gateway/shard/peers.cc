@@ -256,6 +256,20 @@ void Peers::Abandon(absl::Time now) {
   }
 }
 
+// DELETE is all there is time for: what needs an answer would wait for it in vain.
+void Peers::LeaveAddress(absl::Time now, stack::Ip4 own, std::string_view why) {
+  std::vector<uint32_t> ids;
+  for (const auto& [id, peer] : peers_) {
+    if (peer->path.local.ip == own) ids.push_back(id);
+  }
+  for (const uint32_t id : ids) {
+    Peer* peer = FindPeer(id);
+    if (peer == nullptr) continue;
+    DeleteSas(now, *peer);
+    RemovePeer(now, *peer, why);
+  }
+}
+
 void Peers::Bury() {
   dead_sessions_.clear();
   dead_tunnels_.clear();

@@ -71,6 +71,8 @@ class Peers {
   bool empty() const { return peers_.empty(); }
   // Ends what is left without waiting for anybody.
   void Abandon(absl::Time now);
+  // The address `own` is not ours any more: the clients that dialled it are told so, once, and end.
+  void LeaveAddress(absl::Time now, stack::Ip4 own, std::string_view why);
 
   // A line for each session to the log.
   void ListSessions(absl::Time now) const;

@@ -154,7 +154,7 @@ void Peers::OnAddress(absl::Time now, const AddressGranted& granted) {
     const PoolSettings& pool = tables_.settings.pools[granted.pool];
     session->granted = granted.ip;
     by_address_[*granted.ip] = {session->tunnel.machine.own(), session->own};
-    admission = ppp::Assignment{*granted.ip, pool.gateway, pool.dns};
+    admission = ppp::Assignment{*granted.ip, pool.gateway, granted.dns};
   } else {
     const TurnedAway away = TurnedAwayFor(granted.why);
     admission = ppp::NotAdmitted{away.down};

@@ -45,6 +45,7 @@ struct PoolSettings {
   auth::AddressRange range;
   stack::Ip4 gateway;
   std::array<stack::Ip4, 2> dns{};
+  bool dns_of_lease = false;  // a DHCP lease's name servers come before `dns`
 };
 
 struct Settings {

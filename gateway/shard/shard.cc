@@ -105,17 +105,7 @@ void Shard::On(absl::Time now, Control& message) {
             peers_.SetCredentials(fresh.credentials);
             if (home_) home_->OnCredentials(*fresh.credentials);
           },
-          [&](const InterfaceAddress& change) {
-            tables_.SetInterface(change, now);
-            if (env_.index != 0) return;  // one program steers the whole group
-            for (size_t i = 0; i < env_.ports.size(); ++i) {
-              const absl::Status steered = env_.ports[i]->Steer(tables_.steering[i]);
-              if (!steered.ok()) {
-                env_.log->Warning("steering", {{"interface", env_.ports[i]->name()}},
-                                  std::string(steered.message()));
-              }
-            }
-          },
+          [&](const InterfaceAddress& change) { ChangeAddress(now, change); },
           [&](const ClientElsewhere& client) {
             if (client.shard) {
               tables_.router.Add({client.ip, 32}, {nat::Hop::Kind::kShard, *client.shard, {}});
@@ -132,6 +122,23 @@ void Shard::On(absl::Time now, Control& message) {
           [&](const auto& for_home) { ToHome(now, for_home); },
       },
       message);
+}
+
+// Whoever dialled the old address has lost his gateway: his sessions end while there is still a way
+// to tell him.
+void Shard::ChangeAddress(absl::Time now, const InterfaceAddress& change) {
+  const stack::Ip4 before = tables_.OwnAddress(change.interface);
+  const bool moved = !change.address || change.address->address != before;
+  if (!before.IsZero() && moved) peers_.LeaveAddress(now, before, "address_lost");
+  tables_.SetInterface(change, now);
+  if (env_.index != 0) return;  // one program steers the whole group
+  for (size_t i = 0; i < env_.ports.size(); ++i) {
+    const absl::Status steered = env_.ports[i]->Steer(tables_.steering[i]);
+    if (!steered.ok()) {
+      env_.log->Warning("steering", {{"interface", env_.ports[i]->name()}},
+                        std::string(steered.message()));
+    }
+  }
 }
 
 template <class M>
@@ -162,6 +169,9 @@ void Shard::CarryOutHome(absl::Time now) {
   home::Outcome outcome = std::exchange(outcome_, {});
   for (auto& frame : outcome.frames)
     tables_.egress.SendFrame(std::move(frame.frame), frame.interface);
+  for (const auto& news : outcome.leases) {
+    if (env_.on_lease) env_.on_lease(news.interface, news.lease);
+  }
   for (auto& mail : outcome.mail) {
     for (uint8_t to = 0; to < env_.settings->shards; ++to) {
       if (mail.shard && *mail.shard != to) continue;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -36,6 +37,8 @@ class Shard {
     std::vector<Box*> in;          // everything that has mail for this shard
     std::vector<Box*> out;         // by shard; null for itself
     Peers::AskCrew ask_crew;
+    // Told by shard 0 when DHCP gave the interface an address or changed something about it.
+    std::function<void(uint8_t interface, const stack::ip::Lease&)> on_lease = {};
     stack::Rng* rng = nullptr;
     io::Log* log = nullptr;
     io::KeyLog* keylog = nullptr;  // may stay so
@@ -81,6 +84,7 @@ class Shard {
   // shard.cc
   bool ReadMail(absl::Time now);
   void On(absl::Time now, Control& message);
+  void ChangeAddress(absl::Time now, const InterfaceAddress& change);
   template <class M>
   void ToHome(absl::Time now, const M& message);
   void CarryOutHome(absl::Time now);

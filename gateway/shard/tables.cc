@@ -38,7 +38,7 @@ Tables::Tables(const Settings& its_settings, uint8_t its_shard, const std::vecto
     router.Add({clients.gateway, 32}, {nat::Hop::Kind::kLocal, 0, {}});
   }
   for (uint8_t i = 0; i < interfaces.size(); ++i) {
-    interfaces[i] = {settings.interfaces[i].address, settings.interfaces[i].gateway};
+    interfaces[i] = {settings.interfaces[i].address, settings.interfaces[i].gateway, {}};
     AddRoutes(i);
   }
   Resteer();
@@ -52,6 +52,9 @@ void Tables::AddRoutes(uint8_t i) {
     router.Add({state.address->address, 32}, {Kind::kLocal, i, {}});
     if (state.gateway) router.Add(kDefaultRoute, {Kind::kInterface, i, *state.gateway});
     if (settings.interfaces[i].nat) translator.AddExternal(state.address->address);
+    for (const auto& route : state.routes) {
+      router.Add(route.prefix, {Kind::kInterface, i, route.via});
+    }
   }
   for (const RouteSettings& route : settings.routes) {
     if (route.interface == i) router.Add(route.prefix, {Kind::kInterface, i, route.via});
@@ -64,6 +67,7 @@ void Tables::RemoveRoutes(uint8_t i) {
   router.Remove(*state.address);
   router.Remove({state.address->address, 32});
   if (state.gateway) router.Remove(kDefaultRoute);
+  for (const auto& route : state.routes) router.Remove(route.prefix);
 }
 
 void Tables::Resteer() {
@@ -81,7 +85,9 @@ void Tables::SetInterface(const InterfaceAddress& change, absl::Time now) {
   const InterfaceState before = interfaces[i];
   RemoveRoutes(i);
   interfaces[i] = {change.address, settings.interfaces[i].gateway ? settings.interfaces[i].gateway
-                                                                  : change.gateway};
+                                                                  : change.gateway,
+                   change.routes};
+  egress.SetMtu(i, change.mtu);
   const bool moved =
       before.address && (!change.address || change.address->address != before.address->address);
   if (moved && settings.interfaces[i].nat)

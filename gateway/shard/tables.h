@@ -24,6 +24,7 @@ namespace gateway::shard {
 struct InterfaceState {
   std::optional<stack::Prefix> address;
   std::optional<stack::Ip4> gateway;
+  std::vector<stack::wire::DhcpRoute> routes;  // of the lease
 };
 
 // Coarse seconds for the flow tables of nat.

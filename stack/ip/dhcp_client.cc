@@ -17,6 +17,7 @@ constexpr Ip4 kAll{0xffffffff};
 constexpr size_t kMessageRoom = 576;
 constexpr uint16_t kMaxMessage = 1500;  // what we take, as an IP packet (RFC 2132 9.10)
 constexpr size_t kMaxDns = 4;
+constexpr size_t kMaxRoutes = 16;
 constexpr uint16_t kMinMtu = 576;   // a smaller one is a fault, or an attack
 constexpr uint32_t kMinLease = 10;  // seconds; with less, a server could make us ask all day
 constexpr uint32_t kForever = 0xffffffff;
@@ -26,6 +27,8 @@ constexpr absl::Duration kLastBackoff = absl::Seconds(64);
 constexpr absl::Duration kMinRenewal = absl::Seconds(60);  // RFC 2131 4.4.5
 constexpr absl::Duration kAfterNak =
     absl::Seconds(2);  // so that a server that refuses all is not stormed
+constexpr absl::Duration kSoon = absl::Seconds(1);
+constexpr absl::Duration kCheckLimit = absl::Seconds(5);
 constexpr absl::Duration kAfterDecline = absl::Seconds(10);  // RFC 2131 3.1 (5)
 
 bool IsHost(Ip4 ip) { return (ip.value >> 24) != 0 && !ip.IsLoopback() && (ip.value >> 28) < 0xe; }
@@ -41,6 +44,22 @@ absl::Duration LeaseTime(uint32_t seconds) {
   return seconds == kForever ? absl::InfiniteDuration() : absl::Seconds(seconds);
 }
 
+// RFC 3442: where there are classless routes, the router option does not count.
+void TakeRoutes(const Dhcp4& message, Lease& lease) {
+  const auto routes = message.ClasslessRoutes(kMaxRoutes);
+  if (!routes) {
+    const std::vector<Ip4> routers = message.OptionIps(DhcpOption::kRouter, 1);
+    if (!routers.empty() && IsHost(routers[0])) lease.gateway = routers[0];
+    return;
+  }
+  for (const wire::DhcpRoute& route : *routes) {
+    const bool is_default = route.prefix.length == 0;
+    if (is_default && IsHost(route.via)) lease.gateway = route.via;
+    if (is_default || !(route.via.IsZero() || IsHost(route.via))) continue;
+    if (IsHost(route.prefix.address)) lease.routes.push_back(route);
+  }
+}
+
 // What an OFFER or ACK gives; nothing if it lacks what we need, or gives what no host can have.
 std::optional<Lease> LeaseOf(const Dhcp4& message) {
   const auto mask = message.OptionIp(DhcpOption::kSubnetMask);
@@ -53,8 +72,7 @@ std::optional<Lease> LeaseOf(const Dhcp4& message) {
   lease.address = {message.yiaddr(), *length};
   lease.server = *server;
   lease.time = LeaseTime(*seconds);
-  const std::vector<Ip4> routers = message.OptionIps(DhcpOption::kRouter, 1);
-  if (!routers.empty() && IsHost(routers[0])) lease.gateway = routers[0];
+  TakeRoutes(message, lease);
   lease.dns = message.OptionIps(DhcpOption::kDomainNameServer, kMaxDns);
   std::erase_if(lease.dns, [](Ip4 ip) { return !IsHost(ip); });
   const uint16_t mtu = message.Option16(DhcpOption::kInterfaceMtu).value_or(0);
@@ -85,9 +103,14 @@ void Send(DhcpClient::Out& out, Ip4 to, const wire::Dhcp4Fields& fields, DhcpTyp
 
 }  // namespace
 
+std::string_view NameOf(LeaseLost::Why why) {
+  static constexpr std::string_view kNames[] = {"expired", "refused", "conflict", "released"};
+  return kNames[static_cast<size_t>(why)];
+}
+
 std::string_view DhcpClient::state() const {
-  static constexpr std::string_view kNames[] = {"STOPPED", "INIT",     "SELECTING", "REQUESTING",
-                                                "BOUND",   "RENEWING", "REBINDING"};
+  static constexpr std::string_view kNames[] = {"STOPPED",  "INIT",  "SELECTING", "REQUESTING",
+                                                "CHECKING", "BOUND", "RENEWING",  "REBINDING"};
   return kNames[state_.index()];
 }
 
@@ -132,7 +155,7 @@ bool DhcpClient::IsForUs(const Dhcp4& message) const {
   if (message.op() != wire::DhcpOp::kReply || message.chaddr() != options_.mac) return false;
   return std::visit(
       Overloaded{[](const Stopped&) { return false; }, [](const Init&) { return false; },
-                 [](const Bound&) { return false; },
+                 [](const Checking&) { return false; }, [](const Bound&) { return false; },
                  [&message](const auto& s) { return s.xid == message.xid(); }},
       state_);
 }
@@ -173,11 +196,13 @@ void DhcpClient::OnAck(absl::Time now, const Dhcp4& ack, Out& out) {
   if (requesting != nullptr) since = requesting->since;
   if (const auto* renewing = std::get_if<Renewing>(&state_)) since = renewing->since;
   if (const auto* rebinding = std::get_if<Rebinding>(&state_)) since = rebinding->since;
-  Bind(ack, *std::move(lease), since, out);
+  Held held = HoldFrom(since, ack, *std::move(lease));
+  if (before == nullptr) return Check(now, std::move(held), out);
+  Bind(now, std::move(held), out);
 }
 
 // The lease runs from when it was asked for, not from when the answer came (RFC 2131 4.4.1).
-void DhcpClient::Bind(const Dhcp4& ack, Lease lease, absl::Time since, Out& out) {
+DhcpClient::Held DhcpClient::HoldFrom(absl::Time since, const Dhcp4& ack, Lease lease) {
   absl::Duration t1 = lease.time / 2, t2 = lease.time / 8 * 7;  // RFC 2131 4.4.5
   const auto asked1 = ack.Option32(DhcpOption::kRenewalTime);
   const auto asked2 = ack.Option32(DhcpOption::kRebindingTime);
@@ -186,15 +211,40 @@ void DhcpClient::Bind(const Dhcp4& ack, Lease lease, absl::Time since, Out& out)
     t2 = LeaseTime(*asked2);
   }
   if (t1 != absl::InfiniteDuration()) t1 -= Jitter(t1 / 50);
-  const Held* before = held();
-  const bool news = before == nullptr || !SameButTime(before->lease, lease);
-  if (news) out.Tell(LeaseUp{lease});
-  timers_.DisarmAll();
-  timers_.Arm(Timer::kT1, since + t1);
-  timers_.Arm(Timer::kT2, since + t2);
-  timers_.Arm(Timer::kEnd, since + lease.time);
   const absl::Time end = since + lease.time;
-  state_ = Bound{Held{.lease = std::move(lease), .rebind = since + t2, .end = end}};
+  return {.lease = std::move(lease), .renew = since + t1, .rebind = since + t2, .end = end};
+}
+
+void DhcpClient::Check(absl::Time now, Held held, Out& out) {
+  out.Tell(NeedCheck{++last_ticket_, held.lease.address.address});
+  timers_.DisarmAll();
+  timers_.Arm(Timer::kResend, now + kCheckLimit);
+  state_ = Checking{std::move(held), last_ticket_};
+}
+
+void DhcpClient::OnChecked(absl::Time now, uint32_t ticket, bool taken, Out& out) {
+  auto* checking = std::get_if<Checking>(&state_);
+  if (checking == nullptr || checking->ticket != ticket) return;
+  Held held = std::move(checking->held);
+  if (!taken) return Bind(now, std::move(held), out);
+  SendFarewell(DhcpType::kDecline, held.lease, kAll, out);
+  StartAgainAt(now + kAfterDecline + Jitter(absl::Seconds(1)));
+}
+
+// The server may have been so slow, or the lease be so short, that its times are over already.
+void DhcpClient::Bind(absl::Time now, Held fresh, Out& out) {
+  const Held* before = held();
+  if (fresh.end <= now) {
+    if (before != nullptr) Lose(LeaseLost::Why::kExpired, out);
+    return Discover(now, out);
+  }
+  const bool news = before == nullptr || !SameButTime(before->lease, fresh.lease);
+  if (news) out.Tell(LeaseUp{fresh.lease});
+  timers_.DisarmAll();
+  timers_.Arm(Timer::kT1, std::max(fresh.renew, now + kSoon));
+  timers_.Arm(Timer::kT2, std::max(fresh.rebind, now + kSoon));
+  timers_.Arm(Timer::kEnd, fresh.end);
+  state_ = Bound{std::move(fresh)};
 }
 
 void DhcpClient::OnNak(absl::Time now, const Dhcp4& nak, Out& out) {
@@ -236,6 +286,10 @@ void DhcpClient::OnRebindingTime(absl::Time now, Out& out) {
 // Whatever is due in this state: said again, or the next thing tried.
 void DhcpClient::OnResend(absl::Time now, Out& out) {
   if (std::holds_alternative<Init>(state_)) return Discover(now, out);
+  if (auto* checking = std::get_if<Checking>(&state_)) {
+    Held held = std::move(checking->held);
+    return Bind(now, std::move(held), out);
+  }
   if (auto* selecting = std::get_if<Selecting>(&state_)) return SendDiscover(now, *selecting, out);
   if (auto* requesting = std::get_if<Requesting>(&state_)) {
     if (requesting->sent >= kRequests) return Discover(now, out);
@@ -338,7 +392,7 @@ void DhcpClient::PutIdentity(wire::Dhcp4Writer& to) const {
 }
 
 void DhcpClient::PutWishes(wire::Dhcp4Writer& to) const {
-  static constexpr std::array<uint8_t, 9> kWanted = {1, 3, 6, 15, 26, 51, 54, 58, 59};
+  static constexpr std::array<uint8_t, 9> kWanted = {1, 121, 3, 6, 26, 51, 54, 58, 59};
   to.Option(DhcpOption::kParameterRequestList, AsBytes(kWanted.data(), kWanted.size()));
   to.Option16(DhcpOption::kMaximumMessageSize, kMaxMessage);
   const std::string& name = options_.host_name;

@@ -1,11 +1,12 @@
 // The DHCP client of one interface: RFC 2131 sections 3.1, 4.1 and 4.4, with the state names of its
 // figure 5.
 //
-//   Init --discover--> Selecting --first offer--> Requesting --ACK--> Bound --T1--> Renewing
-//   --T2--> Rebinding
-//    ^                                            NAK, silence|         NAK, DECLINE, lease over |
-//    +--------------------------------------------------------+----------------------------------+
+//   Init --> Selecting --offer--> Requesting --ACK--> Checking --free--> Bound
+//    ^                             NAK, silence|    taken: DECLINE|        | T1
+//    +-----------------------------------------+------------------+        Renewing --T2--> Rebinding
+//    +-------------------------------- NAK, conflict, lease over ----------+----------------+
 //
+// Checking is a question for whoever speaks ARP: the address may be in use in spite of the server.
 // In goes the payload of each UDP datagram to port 68; out come payloads for port 67 of the server
 // or of all. Their source address is the one last told with LeaseUp, 0.0.0.0 before it and after
 // LeaseLost: frames and events stand in the Outbox in the order that makes this true. Without an
@@ -14,6 +15,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -27,6 +29,7 @@ namespace stack::ip {
 struct Lease {
   Prefix address;        // ours, with the length of the subnet mask
   Ip4 gateway;           // zero if none was given; may lie outside the prefix
+  std::vector<wire::DhcpRoute> routes;  // besides the default route; at most 16
   std::vector<Ip4> dns;  // at most 4
   uint16_t mtu = 0;      // octets; 0 if none was given
   Ip4 server;
@@ -42,11 +45,18 @@ struct LeaseLost {
   enum class Why : uint8_t { kExpired, kRefused, kConflict, kReleased };
   Why why = Why::kExpired;
 };
+std::string_view NameOf(LeaseLost::Why why);
+
+// Does anybody on the link have this address (RFC 2131 section 4.4.1)? OnChecked answers.
+struct NeedCheck {
+  uint32_t ticket = 0;
+  Ip4 ip;
+};
 
 class DhcpClient {
  public:
   using In = ByteView;
-  using Event = std::variant<LeaseUp, LeaseLost, Drop>;
+  using Event = std::variant<LeaseUp, LeaseLost, NeedCheck, Drop>;
   using Out = Outbox<Event, Endpoint>;  // the endpoint says where to: all, or the server
 
   struct Options {
@@ -60,6 +70,10 @@ class DhcpClient {
   void Release(absl::Time now, Out& out);  // gives the lease back and stops
   // ARP found another station using the leased address: declines it and starts again after 10 s.
   void OnConflict(absl::Time now, Out& out);
+
+  // Answers NeedCheck. A taken address is declined, and another one asked for after 10 s; without
+  // an answer within 5 s it counts as free.
+  void OnChecked(absl::Time now, uint32_t ticket, bool taken, Out& out);
 
   void OnPacket(absl::Time now, const In& payload, Out& out);
   void OnDeadline(absl::Time now, Out& out);
@@ -82,9 +96,13 @@ class DhcpClient {
     Ip4 offered, server;
     int sent = 0;
   };
-  struct Held {  // what Bound, Renewing and Rebinding have in common
+  struct Held {  // what Checking, Bound, Renewing and Rebinding have in common
     Lease lease;
-    absl::Time rebind, end;
+    absl::Time renew, rebind, end;
+  };
+  struct Checking {
+    Held held;  // ours, but not in use yet
+    uint32_t ticket;
   };
   struct Bound {
     Held held;
@@ -113,11 +131,13 @@ class DhcpClient {
   void OnOffer(absl::Time now, const wire::Dhcp4& offer, Out& out);
   void OnAck(absl::Time now, const wire::Dhcp4& ack, Out& out);
   void OnNak(absl::Time now, const wire::Dhcp4& nak, Out& out);
-  void Bind(const wire::Dhcp4& ack, Lease lease, absl::Time since, Out& out);
+  Held HoldFrom(absl::Time since, const wire::Dhcp4& ack, Lease lease);
+  void Check(absl::Time now, Held held, Out& out);
+  void Bind(absl::Time now, Held fresh, Out& out);
   void Lose(LeaseLost::Why why, Out& out);
   void StartAgainAt(absl::Time when);
   bool IsForUs(const wire::Dhcp4& message) const;
-  const Held* held() const;
+  const Held* held() const;  // the address in use
   absl::Duration Backoff(int sent);
   absl::Duration Jitter(absl::Duration below);
   wire::Dhcp4Fields Fields(uint32_t xid, uint16_t secs) const;
@@ -126,7 +146,8 @@ class DhcpClient {
 
   const Options options_;
   Rng& rng_;
-  std::variant<Stopped, Init, Selecting, Requesting, Bound, Renewing, Rebinding> state_;
+  uint32_t last_ticket_ = 0;
+  std::variant<Stopped, Init, Selecting, Requesting, Checking, Bound, Renewing, Rebinding> state_;
   Deadlines<Timer, 4> timers_;
 };
 static_assert(Machine<DhcpClient>);

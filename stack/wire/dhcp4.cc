@@ -122,6 +122,27 @@ std::vector<Ip4> Dhcp4::OptionIps(DhcpOption code, size_t most) const {
   return addresses;
 }
 
+// Length of the prefix, as many octets of it as that needs, router.
+std::optional<std::vector<DhcpRoute>> Dhcp4::ClasslessRoutes(size_t most) const {
+  const std::optional<ByteView> value = Option(DhcpOption::kClasslessRoutes);
+  if (!value) return {};
+  std::vector<DhcpRoute> routes;
+  Reader in(*value);
+  while (in.left() > 0) {
+    Prefix prefix;
+    prefix.length = in.U8();
+    if (prefix.length > 32) return {};
+    for (int shift = 24; shift > 24 - prefix.length; shift -= 8) {
+      prefix.address.value |= uint32_t{in.U8()} << shift;
+    }
+    prefix.address = prefix.network();
+    const Ip4 via{in.U32()};
+    if (!in.ok()) return {};
+    if (routes.size() < most) routes.push_back({prefix, via});
+  }
+  return routes;
+}
+
 Dhcp4Writer::Dhcp4Writer(ByteSpan out, const Dhcp4Fields& fields, DhcpType type) : to_(out) {
   to_.U8(static_cast<uint8_t>(fields.op));
   to_.U8(kHardwareEthernet);

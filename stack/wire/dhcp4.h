@@ -58,6 +58,13 @@ enum class DhcpOption : uint8_t {
   kEnd = 255,
 };
 
+// A route of option 121: `via` is zero if the network is on the link itself.
+struct DhcpRoute {
+  Prefix prefix;
+  Ip4 via;
+  bool operator==(const DhcpRoute&) const = default;
+};
+
 // A view of a message: fixed part, cookie and a message type are there, and the options parse up to
 // their end.
 class Dhcp4 {
@@ -88,6 +95,9 @@ class Dhcp4 {
   std::optional<uint32_t> Option32(DhcpOption code) const;
   std::optional<Ip4> OptionIp(DhcpOption code) const;
   std::vector<Ip4> OptionIps(DhcpOption code, size_t most) const;
+  // Option 121 (RFC 3442), cut to `most` routes; host bits are cleared, as it says. Nothing if there
+  // is no such option, or it is damaged.
+  std::optional<std::vector<DhcpRoute>> ClasslessRoutes(size_t most) const;
 
  private:
   explicit Dhcp4(ByteView bytes) : bytes_(bytes) {}

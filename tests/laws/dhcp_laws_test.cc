@@ -80,18 +80,23 @@ struct DhcpFixture {
 
   explicit DhcpFixture(uint64_t seed) : rng(seed), client({kMac, "adit"}, rng) {}
   Machine& machine() { return client; }
-  size_t Steps() const { return 8; }
+  size_t Steps() const { return 10; }
   absl::Duration At(size_t step) const {
     // T1 is at 1800 s; the conflict holds the client back for 10 s or more.
-    return absl::Seconds(std::array{0.0, 1.0, 1.1, 1801.5, 1900.0, 1912.0, 1912.1, 1950.0}[step]);
+    return absl::Seconds(std::array{0.0, 1.0, 1.1, 2.1, 1801.5, 1900.0, 1912.0, 1912.1, 1913.1,
+                                    1950.0}[step]);
   }
   size_t Run(size_t step, absl::Time now, Out& out) {
     switch (step) {
       case 0:
         return client.Start(now, out), 0;
-      case 4:
+      case 3:
+      case 8:  // the answer, and one to a question that was not asked
+        client.OnChecked(now, 77, true, out);
+        return client.OnChecked(now, step == 3 ? 1 : 2, false, out), 0;
+      case 5:
         return client.OnConflict(now, out), 0;
-      case 7:
+      case 9:
         return client.Release(now, out), 0;
       default:
         return Feed(Message(step), now, out);
@@ -102,10 +107,10 @@ struct DhcpFixture {
     return message.size();
   }
   const stack::Bytes& Message(size_t step) {
-    const bool offer = step == 1 || step == 5;
+    const bool offer = step == 1 || step == 6;
     return messages
         .try_emplace(step, Answer(offer ? DhcpType::kOffer : DhcpType::kAck, xid,
-                                  step < 4 ? kFirst : kSecond))
+                                  step < 5 ? kFirst : kSecond))
         .first->second;
   }
   void Saw(stack::ByteView frame) {
@@ -125,6 +130,9 @@ struct DhcpFixture {
                           },
                           [](const ip::LeaseLost& e) {
                             return absl::StrCat("LeaseLost ", static_cast<int>(e.why));
+                          },
+                          [](const ip::NeedCheck& e) {
+                            return absl::StrCat("NeedCheck ", e.ticket, " ", e.ip.Text());
                           },
                           [](const stack::Drop& e) { return std::string(stack::NameOf(e)); }},
         event);
@@ -149,7 +157,8 @@ TEST(DhcpLaws, TheCourseReachesTheEnd) {
     if (line.find("frame") == std::string::npos) told += line.substr(line.find(' ')) + ",";
   }
   const std::string rest = " 192.0.2.254 192.0.2.2 1h,";
-  EXPECT_EQ(told, " LeaseUp 192.0.2.50/24" + rest + " LeaseLost 2, LeaseUp 192.0.2.51/24" + rest +
+  EXPECT_EQ(told, " NeedCheck 1 192.0.2.50, LeaseUp 192.0.2.50/24" + rest +
+                      " LeaseLost 2, NeedCheck 2 192.0.2.51, LeaseUp 192.0.2.51/24" + rest +
                       " LeaseLost 3,");
   EXPECT_EQ(course.frames(), 7U);  // twice DISCOVER and REQUEST, a renewal, DECLINE, RELEASE
   EXPECT_EQ(course.fixture().client.state(), "STOPPED");

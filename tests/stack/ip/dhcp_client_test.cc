@@ -23,6 +23,8 @@ struct Answer {
               router = "192.0.2.254";
   uint32_t lease = 3600, t1 = 0, t2 = 0;
   uint16_t mtu = 0;
+  std::string routes = "";  // option 121, in hexadecimal
+  bool has_routes = false;  // also if they are empty
   Mac to = kMac;
   uint32_t xid_delta = 0;
 };
@@ -30,7 +32,7 @@ struct Answer {
 class DhcpClientTest : public testing::Test {
  protected:
   // All said and told since the last call: "DISCOVER>all", "REQUEST>192.0.2.2", "up:192.0.2.50/24",
-  // "lost:1", or the name of a drop. The last message sent is kept in `sent_`.
+  // "check:192.0.2.50", "lost:1", or the name of a drop. The last message sent is kept in `sent_`.
   std::string Said() {
     std::string text;
     for (auto& item : out_.items()) {
@@ -71,6 +73,10 @@ class DhcpClientTest : public testing::Test {
       if (answer.t2 != 0) dhcp.rebind_time(answer.t2);
       const uint8_t mtu[2] = {static_cast<uint8_t>(answer.mtu >> 8),
                               static_cast<uint8_t>(answer.mtu)};
+      if (answer.has_routes || !answer.routes.empty()) {
+        const Bytes routes = FromHex(answer.routes);
+        dhcp.add_option(Tins::DHCP::option(121, routes.size(), AsU8(ByteView(routes))));
+      }
       if (answer.mtu != 0) dhcp.add_option(Tins::DHCP::option(26, 2, mtu));
     }
     dhcp.end();
@@ -84,7 +90,10 @@ class DhcpClientTest : public testing::Test {
     Said();
     Serve(Tins::DHCP::ACK, answer);
     Said();
+    Checked(false);
+    Said();
   }
+  void Checked(bool taken) { client_.OnChecked(now_, ticket_, taken, out_); }
 
   PacketPool pool_{16, 0};
   DhcpClient::Out out_{pool_};
@@ -93,6 +102,7 @@ class DhcpClientTest : public testing::Test {
   absl::Time now_ = kStart;
   std::unique_ptr<Tins::DHCP> sent_;
   Lease lease_;
+  uint32_t ticket_ = 0;  // of the last question
 
  private:
   std::string Frame(const DhcpClient::Out::Frame_& frame) {
@@ -112,6 +122,10 @@ class DhcpClientTest : public testing::Test {
                                    lease_ = up.lease;
                                    return "up:" + up.lease.address.Text();
                                  },
+                                 [this](const NeedCheck& need) {
+                                   ticket_ = need.ticket;
+                                   return "check:" + need.ip.Text();
+                                 },
                                  [](const LeaseLost& lost) {
                                    return "lost:" + std::to_string(static_cast<int>(lost.why));
                                  },
@@ -129,7 +143,7 @@ TEST_F(DhcpClientTest, GetsALease) {
   EXPECT_EQ(sent_->hostname(), "adit");
   const auto* wanted = sent_->search_option(Tins::DHCP::DHCP_PARAMETER_REQUEST_LIST);
   ASSERT_NE(wanted, nullptr);
-  EXPECT_EQ(ToHex(AsBytes(wanted->data_ptr(), wanted->data_size())), "0103060f1a33363a3b");
+  EXPECT_EQ(ToHex(AsBytes(wanted->data_ptr(), wanted->data_size())), "01790306" "1a33363a3b");
   const uint32_t xid = sent_->xid();
 
   Tick(absl::Seconds(1));
@@ -142,6 +156,10 @@ TEST_F(DhcpClientTest, GetsALease) {
   EXPECT_EQ(sent_->ciaddr().to_string(), "0.0.0.0");
 
   Serve(Tins::DHCP::ACK, {.mtu = 1400});
+  EXPECT_EQ(Said(), "check:192.0.2.50");
+  EXPECT_EQ(client_.state(), "CHECKING");
+  Tick(absl::Seconds(1));
+  Checked(false);
   EXPECT_EQ(Said(), "up:192.0.2.50/24");
   EXPECT_EQ(client_.state(), "BOUND");
   EXPECT_EQ(lease_.gateway, test::Ip("192.0.2.254"));
@@ -247,6 +265,7 @@ TEST_F(DhcpClientTest, TheLeaseRunsFromTheQuestionNotFromTheAnswer) {
   now_ += absl::Seconds(2);
   Serve(Tins::DHCP::ACK, {.lease = 100});
   Said();
+  Checked(false);
   while (client_.state() != "SELECTING") TickToNext();
   EXPECT_EQ(now_, kStart + absl::Seconds(100));
 }
@@ -287,6 +306,85 @@ TEST_F(DhcpClientTest, ANakWhileRenewingTakesTheAddressAway) {
   EXPECT_EQ(Said(), "lost:1");
   TickToNext();
   EXPECT_EQ(Said(), "DISCOVER>all");
+}
+
+TEST_F(DhcpClientTest, AnAddressThatIsInUseIsDeclined) {
+  client_.Start(now_, out_);
+  Said();
+  Serve(Tins::DHCP::OFFER);
+  Said();
+  Serve(Tins::DHCP::ACK);
+  Said();
+  ticket_ += 1;
+  Checked(true);  // an answer to another question
+  EXPECT_EQ(Said(), "");
+  ticket_ -= 1;
+  Checked(true);
+  EXPECT_EQ(Said(), "DECLINE>all");
+  EXPECT_EQ(sent_->requested_ip().to_string(), "192.0.2.50");
+  EXPECT_EQ(sent_->server_identifier().to_string(), "192.0.2.2");
+  EXPECT_GE(client_.NextDeadline() - now_, absl::Seconds(10));  // RFC 2131 section 3.1 (5)
+  Checked(false);                                               // too late
+  EXPECT_EQ(Said(), "");
+  TickToNext();
+  EXPECT_EQ(Said(), "DISCOVER>all");
+}
+
+TEST_F(DhcpClientTest, WithoutAnAnswerTheAddressCountsAsFree) {
+  client_.Start(now_, out_);
+  Said();
+  Serve(Tins::DHCP::OFFER, {.t1 = 2, .t2 = 3});
+  Said();
+  Serve(Tins::DHCP::ACK, {.t1 = 2, .t2 = 3});
+  EXPECT_EQ(Said(), "check:192.0.2.50");
+  Tick(absl::Seconds(5) - absl::Nanoseconds(1));
+  EXPECT_EQ(Said(), "");
+  Tick(absl::Nanoseconds(1));
+  EXPECT_EQ(Said(), "up:192.0.2.50/24");
+  EXPECT_GT(client_.NextDeadline(), now_);  // though T1 and T2 are over
+}
+
+TEST_F(DhcpClientTest, ALeaseThatIsOverBeforeItCouldBeUsedIsAskedForAgain) {
+  client_.Start(now_, out_);
+  Said();
+  Serve(Tins::DHCP::OFFER, {.lease = 10});
+  Said();
+  now_ += absl::Seconds(9);
+  Serve(Tins::DHCP::ACK, {.lease = 10});
+  Said();
+  now_ += absl::Seconds(1);
+  Checked(false);
+  EXPECT_EQ(Said(), "DISCOVER>all");
+}
+
+// RFC 3442: a default route, a network behind another router, one on the link itself, and one whose
+// host bits are to be cleared; the router option does not count any more.
+TEST_F(DhcpClientTest, ClasslessRoutesReplaceTheRouter) {
+  Answer answer;
+  answer.routes = "00c00002fd" "0a0ac0" "c00002fc" "18c63364" "00000000" "1fc6336505" "c00002fc"
+                  "04e0" "c00002fc";
+  Bound(answer);
+  EXPECT_EQ(lease_.gateway, test::Ip("192.0.2.253"));
+  const auto route = [](const char* prefix, const char* via) {
+    return wire::DhcpRoute{*Prefix::Parse(prefix), test::Ip(via)};
+  };
+  EXPECT_EQ(lease_.routes, (std::vector<wire::DhcpRoute>{route("10.192.0.0/10", "192.0.2.252"),
+                                                         route("198.51.100.0/24", "0.0.0.0"),
+                                                         route("198.51.101.4/31", "192.0.2.252")}));
+}
+
+TEST_F(DhcpClientTest, DamagedClasslessRoutesLeaveTheRouter) {
+  for (const char* routes : {"21c0000200c00002fd", "18c00002c00002", ""}) {
+    SCOPED_TRACE(routes);
+    Answer answer;
+    answer.routes = routes;
+    answer.has_routes = true;
+    client_.Release(now_, out_);
+    Said();
+    Bound(answer);
+    EXPECT_EQ(lease_.gateway, *routes == '\0' ? Ip4{} : test::Ip("192.0.2.254"));
+    EXPECT_TRUE(lease_.routes.empty());
+  }
 }
 
 TEST_F(DhcpClientTest, AConflictIsDeclined) {
