@@ -10,13 +10,14 @@
 // E, RFC 6989).
 #include "crypto/prim/dh.h"
 
-#include <botan/auto_rng.h>
 #include <botan/dh.h>
 #include <botan/ecdh.h>
 #include <botan/pubkey.h>
 
 #include <exception>
 #include <optional>
+
+#include "crypto/prim/seeded_rng.h"
 
 namespace crypto {
 namespace {
@@ -73,8 +74,8 @@ bool IsEcp(Group group) { return group == Group::kEcp256 || group == Group::kEcp
 
 // One generator a thread: it has a lock, which the crew threads would fight for.
 Botan::RandomNumberGenerator& ThreadRng() {
-  thread_local Botan::AutoSeeded_RNG rng;
-  return rng;
+  thread_local SeededRng rng;
+  return rng.get();
 }
 
 }  // namespace

@@ -1,15 +1,14 @@
 #include "crypto/prim/rng.h"
 
-#include <botan/auto_rng.h>
-
 #include <algorithm>
 
 #include "crypto/prim/secret.h"
+#include "crypto/prim/seeded_rng.h"
 
 namespace crypto {
 
 struct SystemRng::Impl {
-  Botan::AutoSeeded_RNG generator;
+  SeededRng generator;
 };
 
 SystemRng::SystemRng() : impl_(std::make_unique<Impl>()) {}
@@ -19,7 +18,7 @@ SystemRng::~SystemRng() { Scrub(block_); }
 void SystemRng::Fill(stack::ByteSpan out) {
   while (!out.empty()) {
     if (left_ == 0) {
-      impl_->generator.randomize(stack::AsU8(stack::ByteSpan(block_)), block_.size());
+      impl_->generator.get().randomize(stack::AsU8(stack::ByteSpan(block_)), block_.size());
       left_ = block_.size();
     }
     const size_t n = std::min(left_, out.size());

@@ -11,10 +11,9 @@
 namespace crypto {
 
 // A generator of its own, seeded by the operating system and reseeded by itself; one a thread, no
-// lock. Output is drawn ahead in blocks, because each visit to the generator stirs in fresh entropy
-// and costs some 10 us; so a call for a cookie or a nonce costs nanoseconds on average. Bytes
-// handed out are wiped from the block. Not for the IVs of packets: ESP has its own way
-// (crypto/esp/seal.h).
+// lock. Output is drawn ahead in blocks, because each visit to the generator costs some 10 us; so
+// a call for a cookie or a nonce costs nanoseconds on average. Bytes handed out are wiped from the
+// block. Not for the IVs of packets: ESP has its own way (crypto/esp/seal.h).
 class SystemRng : public stack::Rng {
  public:
   SystemRng();
