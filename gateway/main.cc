@@ -1,15 +1,21 @@
-// The command line. CLI11 stays in this file.
+// The command line, and what stands for it where a machine starts adit as its first process.
+// CLI11 stays in this file.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "conf/load.h"
+#include "gateway/io/first_process.h"
+#include "gateway/io/nic.h"
 #include "gateway/run.h"
+#include "gateway/run_embedded.h"
 #include "gateway/unavailable.h"
 
 namespace {
@@ -35,10 +41,38 @@ int Check(const std::string& path) {
   return 0;
 }
 
-int RunFile(const std::string& path, gateway::RunOptions options) {
+void SetUp(const std::string& interface) {
+  const absl::Status up = gateway::io::SetLinkUp(interface);
+  if (!up.ok()) std::fprintf(stderr, "adit: %s\n", std::string(up.message()).c_str());
+}
+
+int RunFile(const std::string& path, gateway::RunOptions options, bool first_process) {
   const conf::Loaded loaded = conf::LoadFile(path);
+  if (!Say(loaded)) return kBadConfiguration;
   options.reread = [path] { return conf::LoadFile(path); };
-  return Say(loaded) ? gateway::Run(loaded.model, options) : kBadConfiguration;
+  for (const conf::Interface& interface : loaded.model.interfaces) {
+    if (first_process) SetUp(interface.name);
+  }
+  return gateway::Run(loaded.model, options);
+}
+
+int RunInterface(const gateway::EmbeddedOptions& embedded, const gateway::RunOptions& options,
+                 bool first_process) {
+  if (first_process) SetUp(embedded.interface);
+  return gateway::RunEmbedded(embedded, options);
+}
+
+// What a machine's first process does when the kernel's command line does not say: the
+// configuration of the root folder; without one, the first interface, with secrets that are shown
+// on the console.
+std::vector<std::string> FirstProcessArguments() {
+  for (const char* path : {"/adit.toml", "/etc/adit.toml"}) {
+    if (std::filesystem::exists(path)) return {"run", path};
+  }
+  for (const std::string& name : gateway::io::NicNames()) {
+    if (name != "lo") return {"run", "--interface", name, "--ephemeral"};
+  }
+  return {"run", "/adit.toml"};
 }
 
 // The demo is a script beside the program (installed), or in the source tree it was built from.
@@ -63,9 +97,11 @@ int Demo(const std::vector<std::string>& arguments) {
   return 1;
 }
 
-}  // namespace
+bool IsCommand(const std::string& word) {
+  return word == "run" || word == "check" || word == "--version" || word == "--help";
+}
 
-int main(int argc, char** argv) {
+int Main(std::vector<std::string> arguments, bool first_process) {
   CLI::App app{"adit: an L2TP/IPsec VPN gateway that needs nothing of the kernel but raw frames"};
   app.set_version_flag("--version", "adit " ADIT_VERSION);
   app.require_subcommand(1);
@@ -76,7 +112,18 @@ int main(int argc, char** argv) {
       "run",
       "Run the gateway until SIGTERM; SIGUSR1 reports counters and sessions, SIGHUP reads the file "
       "again");
-  run->add_option("config", path, "Configuration file (TOML)")->required();
+  gateway::EmbeddedOptions embedded;
+  CLI::Option* config = run->add_option("config", path, "Configuration file (TOML)");
+  CLI::Option* interface = run->add_option(
+      "--interface", embedded.interface,
+      "Without a file: serve and translate on this interface, with secrets made at first start");
+  run->add_option("--state", embedded.state, "File that keeps these secrets")
+      ->needs(interface)
+      ->default_str(gateway::DefaultStateFile());
+  run->add_flag("--ephemeral", embedded.ephemeral, "Keep nothing: new secrets at each start")
+      ->needs(interface)
+      ->excludes("--state");
+  config->excludes(interface);
   run->add_flag("--log-json", options.log_json, "One JSON object a line instead of text");
   run->add_option("--log-level", options.log_level, "debug, info, warning or error");
   run->add_option("--keylog", options.keylog,
@@ -91,12 +138,29 @@ int main(int argc, char** argv) {
   demo->prefix_command();
 
   try {
-    app.parse(argc, argv);
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+    app.parse(std::move(arguments));
+    if (*run && !*config && !*interface) {
+      throw CLI::RequiredError("a configuration file, or --interface NAME,");
+    }
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : kBadConfiguration;
   }
   if (*check) return Check(path);
   if (*demo) return Demo(demo->remaining());
-  return RunFile(path, options);
+  if (*interface) return RunInterface(embedded, options, first_process);
+  return RunFile(path, options, first_process);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (!gateway::io::IsFirstProcess()) return Main(std::move(arguments), false);
+  // The kernel hands over whatever words of its command line it did not understand.
+  gateway::io::BeFirstProcess([&arguments] {
+    const bool said = !arguments.empty() && IsCommand(arguments.front());
+    return Main(said ? arguments : FirstProcessArguments(), true);
+  });
 }
