@@ -41,18 +41,22 @@ stack::Ip4 AddressOf(const sockaddr* address) {
   return {ntohl(in.sin_addr.s_addr)};
 }
 
-std::vector<stack::Prefix> AddressesOf(const std::string& name) {
-  std::vector<stack::Prefix> found;
+void ReadAddresses(NicFacts& facts) {
   ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return found;
+  if (getifaddrs(&list) != 0) return;
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
   for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
-    if (i->ifa_addr == nullptr || i->ifa_netmask == nullptr || name != i->ifa_name) continue;
-    if (i->ifa_addr->sa_family != AF_INET) continue;
-    const int length = std::popcount(AddressOf(i->ifa_netmask).value);
-    found.push_back({AddressOf(i->ifa_addr), static_cast<uint8_t>(length)});
+    if (i->ifa_addr == nullptr || i->ifa_netmask == nullptr || facts.name != i->ifa_name) continue;
+    if (i->ifa_addr->sa_family == AF_INET6) {
+      sockaddr_in6 in6;
+      std::memcpy(&in6, i->ifa_addr, sizeof in6);
+      std::memcpy(facts.hosts.emplace_back().data(), &in6.sin6_addr, sizeof(HostAddress));
+    } else if (i->ifa_addr->sa_family == AF_INET) {
+      const int length = std::popcount(AddressOf(i->ifa_netmask).value);
+      facts.addresses.push_back({AddressOf(i->ifa_addr), static_cast<uint8_t>(length)});
+      facts.hosts.push_back(Mapped(facts.addresses.back().address));
+    }
   }
-  return found;
 }
 
 // FNV-1a, finished with the mixer of splitmix64: no secret, only the same on every start.
@@ -83,7 +87,8 @@ absl::StatusOr<NicFacts> ReadNic(const std::string& name) {
   facts.up = (flags->ifr_flags & IFF_UP) != 0;
   facts.running = (flags->ifr_flags & IFF_RUNNING) != 0;
   facts.ethernet = mac->ifr_hwaddr.sa_family == ARPHRD_ETHER;
-  facts.addresses = AddressesOf(name);
+  ReadAddresses(facts);
+  facts.route = ReadDefaultRoute(facts.index);
   return facts;
 }
 

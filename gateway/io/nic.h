@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "gateway/io/kernel_use.h"
 #include "stack/base/address.h"
 
 namespace gateway::io {
@@ -19,6 +21,8 @@ struct NicFacts {
   bool running = false;                  // and has a carrier
   bool ethernet = false;                 // frames are Ethernet: false for tunnels and the like
   std::vector<stack::Prefix> addresses;  // IPv4 addresses the kernel itself holds there
+  std::vector<HostAddress> hosts;        // the same and the IPv6 ones, without prefix
+  std::optional<DefaultRoute> route;     // the kernel's default route by it
 };
 
 // NotFound, with the names there are, if there is no such interface.
