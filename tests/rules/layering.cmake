@@ -35,6 +35,7 @@ set(doors
   "tins/"                        "tests/"
   "gtest/|gmock/"                "tests/"
   "benchmark/"                   "perf/"
+  "nftables/"                    "gateway/io/"
   "(sys|net|netinet|linux|arpa|netpacket)/"  "(gateway/io|tests/gateway/io)/"
   "(thread|mutex|shared_mutex|condition_variable|future)$"  "(gateway|tests|perf)/"
   "(iostream|fstream)$"          "(gateway|conf|tests|perf)/")
