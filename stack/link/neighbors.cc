@@ -14,10 +14,27 @@ bool IsStation(Mac mac) { return mac != Mac{} && !mac.IsMulticast(); }
 }  // namespace
 
 bool Neighbors::AddAddress(absl::Time now, const Prefix& address, Out& out) {
-  if (!IsUnicast(address.address)) return false;
+  Own* own = MakeOwn(address, out);
+  if (own == nullptr) return false;
+  own->announce_again = now + kAnnounceInterval;
+  due_.insert({own->announce_again, address.address});
+  Announce(*own, out);
+  return true;
+}
+
+bool Neighbors::BorrowAddress(const Prefix& address, Out& out) {
+  Own* own = MakeOwn(address, out);
+  if (own == nullptr) return false;
+  own->borrowed = true;
+  return true;
+}
+
+// A new one, or the one there is as if it were new; nullptr if there are too many.
+Neighbors::Own* Neighbors::MakeOwn(const Prefix& address, Out& out) {
+  if (!IsUnicast(address.address)) return nullptr;
   Own* own = OwnAt(address.address);
   if (own == nullptr) {
-    if (own_.size() >= options_.max_addresses) return false;
+    if (own_.size() >= options_.max_addresses) return nullptr;
     Forget(address.address, out);
     own = &own_.emplace_back();
     own->defended = absl::InfinitePast();
@@ -25,10 +42,9 @@ bool Neighbors::AddAddress(absl::Time now, const Prefix& address, Out& out) {
     due_.erase({own->announce_again, address.address});
   }
   own->address = address;
-  own->announce_again = now + kAnnounceInterval;
-  due_.insert({own->announce_again, address.address});
-  Announce(*own, out);
-  return true;
+  own->borrowed = false;
+  own->announce_again = absl::InfiniteFuture();
+  return own;
 }
 
 void Neighbors::RemoveAddress(Ip4 ip) {
@@ -63,7 +79,7 @@ void Neighbors::OnPacket(absl::Time now, const In& packet, Out& out) {
   if (arp->sender_mac == options_.mac) return out.Tell(Drop::kSwallowed);  // a loop in the wiring
   if (Own* own = OwnAt(arp->sender_ip)) return Defend(now, *own, arp->sender_mac, out);
   Learn(now, *arp, out);
-  if (arp->operation != wire::ArpOperation::kRequest || !IsOwn(arp->target_ip)) return;
+  if (arp->operation != wire::ArpOperation::kRequest || !AnswersFor(arp->target_ip)) return;
   Send({.operation = wire::ArpOperation::kReply,
         .sender_mac = options_.mac,
         .sender_ip = arp->target_ip,
@@ -97,7 +113,7 @@ void Neighbors::Learn(absl::Time now, const wire::Arp& arp, Out& out) {
 // RFC 5227 2.4 (c): a router cannot give its address up, so it defends it, but not into an endless
 // duel.
 void Neighbors::Defend(absl::Time now, Own& own, Mac rival, Out& out) {
-  if (now - own.defended < kDefendInterval) return;
+  if (own.borrowed || now - own.defended < kDefendInterval) return;
   own.defended = now;
   Announce(own, out);
   out.Tell(Conflict{own.address.address, rival});
@@ -174,6 +190,11 @@ void Neighbors::Wait(Ip4 ip, Entry& entry, absl::Time until) {
   due_.erase({entry.deadline, ip});
   entry.deadline = until;
   due_.insert({until, ip});
+}
+
+bool Neighbors::AnswersFor(Ip4 ip) const {
+  const Own* own = OwnAt(ip);
+  return own != nullptr && !own->borrowed;
 }
 
 const Neighbors::Own* Neighbors::OwnAt(Ip4 ip) const {

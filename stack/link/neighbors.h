@@ -61,6 +61,9 @@ class Neighbors {
   // `address` (with its on-link prefix) is ours from now on: it is announced twice, 2 s apart,
   // answered for and defended. False if there are too many. Adding it again announces it again.
   bool AddAddress(absl::Time now, const Prefix& address, Out& out);
+  // `address` is another's on this very station (the kernel's, with the same MAC), who answers for
+  // it and defends it: ours only to ask from. False if there are too many.
+  bool BorrowAddress(const Prefix& address, Out& out);
   void RemoveAddress(Ip4 ip);
   bool IsOwn(Ip4 ip) const { return OwnAt(ip) != nullptr; }
 
@@ -98,11 +101,14 @@ class Neighbors {
   };
   struct Own {
     Prefix address;
-    absl::Time announce_again;  // its place in due_; InfiniteFuture when done
+    bool borrowed = false;
+    absl::Time announce_again;  // its place in due_; InfiniteFuture when done, or borrowed
     absl::Time defended;
   };
   using Entries = absl::flat_hash_map<Ip4, Entry>;
 
+  Own* MakeOwn(const Prefix& address, Out& out);
+  bool AnswersFor(Ip4 ip) const;
   const Own* OwnAt(Ip4 ip) const;
   Own* OwnAt(Ip4 ip) { return const_cast<Own*>(std::as_const(*this).OwnAt(ip)); }
   const Own* SourceFor(Ip4 target) const;

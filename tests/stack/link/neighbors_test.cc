@@ -111,6 +111,23 @@ TEST_F(NeighborsTest, TakesOnlyUnicastAddressesAndABoundedNumber) {
   EXPECT_TRUE(machine_.AddAddress(now_, *Prefix::Parse("192.0.2.2/24"), out_));  // once more
 }
 
+TEST_F(NeighborsTest, ABorrowedAddressOnlyAsks) {
+  EXPECT_TRUE(machine_.BorrowAddress(*Prefix::Parse("192.0.2.1/24"), out_));
+  EXPECT_EQ(Said(), "");
+  EXPECT_EQ(machine_.NextDeadline(), absl::InfiniteFuture());
+  In(false, kPeer, "192.0.2.9", "192.0.2.1");  // the one it is borrowed from answers
+  In(false, kPeer, "0.0.0.0", "192.0.2.1");
+  In(true, kOther, "192.0.2.1", "192.0.2.1");  // and defends it
+  EXPECT_EQ(Said(), "");
+  Resolve("192.0.2.9");
+  EXPECT_EQ(Said(), "ask:192.0.2.9");
+  In(true, kPeer, "192.0.2.9", "192.0.2.1", kOwn);
+  EXPECT_EQ(Said(), "known:192.0.2.9=2");
+  machine_.RemoveAddress(test::Ip("192.0.2.1"));
+  EXPECT_TRUE(machine_.AddAddress(now_, *Prefix::Parse("192.0.2.1/24"), out_));
+  EXPECT_EQ(Said(), "announce:192.0.2.1");
+}
+
 TEST_F(NeighborsTest, AnswersForItsAddressesAndNoOther) {
   Up();
   In(false, kPeer, "192.0.2.9", "192.0.2.1");
