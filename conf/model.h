@@ -19,7 +19,7 @@ namespace conf {
 
 // How adit lives on an interface beside the host's kernel.
 enum class Presence : uint8_t {
-  kAuto,   // own with a given address or DHCP; else share what the kernel has
+  kAuto,   // share if the kernel has an address and no other is given here; else own
   kOwn,    // a MAC and an IP address of its own, which the kernel knows nothing of
   kShare,  // the kernel keeps its address; adit takes IKE, ESP, L2TP and the NAT ports on it
   kAdopt,  // the kernel's address is adit's alone while it runs
