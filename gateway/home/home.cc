@@ -45,7 +45,11 @@ void Home::Start(absl::Time now, Outcome& out) {
     const shard::InterfaceSettings& interface = settings_.interfaces[i];
     if (interface.address) {
       stack::link::Neighbors::Out arp(pool_);
-      links_[i]->neighbors.AddAddress(now, *interface.address, arp);
+      if (interface.shared) {
+        links_[i]->neighbors.BorrowAddress(*interface.address, arp);
+      } else {
+        links_[i]->neighbors.AddAddress(now, *interface.address, arp);
+      }
       CarryOut(now, i, arp, out);
     }
     if (interface.dhcp) {

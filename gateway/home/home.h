@@ -66,7 +66,8 @@ class Home {
                                                       stack::PacketPool& pool, stack::Rng& rng,
                                                       io::Log& log);
 
-  // Announces the addresses the configuration gives, and asks for the others by DHCP.
+  // Announces the addresses the configuration gives, unless they are the kernel's, and asks for the
+  // others by DHCP.
   void Start(absl::Time now, Outcome& out);
 
   void On(absl::Time now, const shard::NeedNeighbor& need, Outcome& out);

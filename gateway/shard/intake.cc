@@ -2,6 +2,7 @@
 // destination first, in the same order as io::ShardOf.
 #include <utility>
 
+#include "gateway/presence/share.h"
 #include "gateway/shard/segment.h"
 #include "gateway/shard/shard.h"
 #include "stack/ip/ip4_in.h"
@@ -125,6 +126,11 @@ Drop Shard::Classify(absl::Time now, uint8_t interface, stack::PacketBuf& packet
 Drop Shard::ToUs(absl::Time now, uint8_t interface, uint8_t owner, stack::PacketBuf& packet) {
   const InterfaceSettings& settings = env_.settings->interfaces[owner];
   const IpProtocol protocol = ProtocolOf(packet);
+  if (settings.shared) {
+    const io::SteeringRules& rules = tables_.steering[owner];
+    const presence::Share share{settings.serve, rules.nat_first, rules.nat_last};
+    if (!presence::IsOurs(share, std::as_const(packet).bytes())) return Drop::kKernels;
+  }
   if (protocol == IpProtocol::kEsp && settings.serve) {
     const stack::Endpoint from{SourceOf(packet), 0}, to{DestinationOf(packet), 0};
     PullIpHeader(packet);

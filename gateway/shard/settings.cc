@@ -66,10 +66,17 @@ stack::ppp::LnsOptions TranslatePpp(const conf::Ppp& ppp, const std::string& nam
   return options;
 }
 
-nat::Options TranslateNat(const conf::Nat& nat, uint8_t shards) {
+// The translator's ports are the same at every interface, so each kernel's share narrows them all.
+nat::Options TranslateNat(const conf::Nat& nat, const std::vector<InterfaceFacts>& facts,
+                          uint8_t shards) {
   nat::Options options;
   options.ports.first = nat.first_port;
   options.ports.last = nat.last_port;
+  for (const InterfaceFacts& interface : facts) {
+    if (interface.nat_last == 0) continue;
+    options.ports.first = std::max(options.ports.first, interface.nat_first);
+    options.ports.last = std::min(options.ports.last, interface.nat_last);
+  }
   options.ports.quota = nat.quota;
   options.ports.shards = shards;
   return options;
@@ -79,12 +86,13 @@ InterfaceSettings TranslateInterface(const conf::Interface& from, const Interfac
   InterfaceSettings to;
   to.name = from.name;
   to.mac = from.mac.value_or(facts.mac);
+  to.shared = facts.shared;
   to.mtu = from.mtu.value_or(facts.mtu);
   to.serve = from.serve;
   to.nat = from.nat;
-  to.dhcp = from.dhcp;
-  to.address = from.address;
-  to.gateway = from.gateway;
+  to.dhcp = from.dhcp || facts.dhcp;
+  to.address = facts.address ? facts.address : from.address;
+  to.gateway = facts.gateway ? facts.gateway : from.gateway;
   return to;
 }
 
@@ -189,7 +197,7 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
   settings.ike = TranslateIke(model, shards);
   settings.l2tp = TranslateL2tp(model.l2tp);
   settings.ppp = TranslatePpp(model.ppp, model.l2tp.host_name);
-  settings.nat = TranslateNat(model.nat, shards);
+  settings.nat = TranslateNat(model.nat, facts, shards);
   settings.max_sessions = model.limits.sessions;
   settings.replay_window = model.esp.replay_window;
   settings.linger = model.esp.linger;

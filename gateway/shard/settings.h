@@ -25,7 +25,8 @@ namespace gateway::shard {
 
 struct InterfaceSettings {
   std::string name;
-  stack::Mac mac;  // adit's own
+  stack::Mac mac;       // adit's own; the interface's where the address is the kernel's
+  bool shared = false;  // MAC and address are the kernel's, too (presence/share.h)
   uint16_t mtu = 1500;
   bool serve = false;  // clients dial in here
   bool nat = false;    // clients' packets that leave here get this interface's address
@@ -77,10 +78,17 @@ struct Settings {
   auth::AddressPoolOptions AddressPool() const;
 };
 
-// What the machine says about an interface of the configuration.
+// What the machine says about an interface of the configuration, and how adit lives on it. It
+// stands above what the configuration asks for (presence/plan.h has brought both together).
 struct InterfaceFacts {
-  stack::Mac mac;  // to be used by adit unless the configuration names one
+  stack::Mac mac;  // to be used by adit
   uint16_t mtu = 1500;
+  bool shared = false;                   // the kernel keeps its part of `address`
+  bool dhcp = false;                     // asks for an address
+  std::optional<stack::Prefix> address;  // given, or the kernel's; unset: as the configuration says
+  std::optional<stack::Ip4> gateway;     // the default route there; unset: likewise
+  // The NAT ports that may be used beside the kernel's; last 0: all that the configuration gives.
+  uint16_t nat_first = 0, nat_last = 0;
 };
 
 // `facts` in the order of model.interfaces. Errors are for people; the model was validated before.

@@ -26,6 +26,7 @@ namespace stack {
   X(kBadUdpChecksum,     "bad_udp_checksum",     "UDP checksum wrong")                              \
   X(kMartian,            "martian",              "source or destination no packet may have")        \
   X(kNotOurs,            "not_ours",             "for an address that is neither ours nor a client's") \
+  X(kKernels,            "kernels",              "for the kernel, which shares the address (normal)") \
   X(kNoService,          "no_service",           "no such protocol or port here")                   \
   X(kTtlExpired,         "ttl_expired",          "time to live ran out")                            \
   X(kNoRoute,            "no_route",             "no route to the destination")                     \

@@ -81,7 +81,8 @@ World::World(WorldOptions options)
       pool_(4096, 64) {
   conf::Model model = DefaultModel();
   if (options_.configure) options_.configure(model);
-  const std::vector<shard::InterfaceFacts> facts(model.interfaces.size());
+  std::vector<shard::InterfaceFacts> facts(model.interfaces.size());
+  if (options_.facts) options_.facts(facts);
   auto settings = shard::Translate(model, facts, options_.shards, rng_);
   if (!settings.ok()) Die(std::string(settings.status().message()));
   settings_ = *std::move(settings);

@@ -51,6 +51,8 @@ struct WorldOptions {
   uint8_t shards = 1;
   uint64_t seed = 1;
   std::function<void(conf::Model&)> configure = {};  // changes to DefaultModel()
+  // What the machine says of each interface of the model.
+  std::function<void(std::vector<gateway::shard::InterfaceFacts>&)> facts = {};
   // Of the outer wire, each way.
   int loss_percent = 0, duplicate_percent = 0;
   absl::Duration least_delay = absl::Milliseconds(5), most_delay = absl::Milliseconds(5);
