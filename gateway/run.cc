@@ -15,9 +15,10 @@
 #include "gateway/io/event_loop.h"
 #include "gateway/io/keylog.h"
 #include "gateway/io/log.h"
-#include "gateway/io/nic.h"
 #include "gateway/io/packet_ring.h"
+#include "gateway/io/rights.h"
 #include "gateway/io/signals.h"
+#include "gateway/presence/presence.h"
 #include "gateway/reload.h"
 #include "gateway/shard/settings.h"
 #include "gateway/shard/shard.h"
@@ -71,6 +72,7 @@ class Gateway {
 
  private:
   absl::Status OpenKeyLog();
+  absl::Status EstablishPresence();
   absl::Status OpenInterfaces();
   void MakeBoxes();
   void MakeCrew();
@@ -99,6 +101,7 @@ class Gateway {
   std::unique_ptr<io::LogWriter> writer_;
   io::Log* log_ = nullptr;
   crypto::SystemRng rng_;
+  std::optional<presence::Presence> presence_;
   std::optional<shard::Settings> settings_;
   std::optional<Reload> reload_;
   uint8_t shards_ = 1;
@@ -123,7 +126,10 @@ absl::Status Gateway::Start() {
   shards_ = static_cast<uint8_t>(model_.shards.value_or(std::min(cpus, kMaxDefaultShards)));
   crew_workers_ = std::max<size_t>(1, std::min<size_t>(cpus / 2, 4));
   if (const absl::Status opened = OpenKeyLog(); !opened.ok()) return opened;
+  if (const absl::Status there = EstablishPresence(); !there.ok()) return there;
   if (const absl::Status opened = OpenInterfaces(); !opened.ok()) return opened;
+  // Whatever needed more is open, and no other thread has been started.
+  if (const absl::Status kept = io::KeepOnlyRawFrames(); !kept.ok()) return kept;
   for (uint8_t i = 0; i < shards_; ++i) workers_.push_back(std::make_unique<Worker>());
   MakeBoxes();
   MakeCrew();
@@ -143,13 +149,36 @@ absl::Status Gateway::OpenKeyLog() {
   return absl::OkStatus();
 }
 
+// Before a frame is taken: from then on the kernel does not answer what is ours.
+absl::Status Gateway::EstablishPresence() {
+  auto presence = presence::Presence::Establish(model_, shards_);
+  if (!presence.ok()) return presence.status();
+  presence_.emplace(*std::move(presence));
+  for (const presence::InterfacePlan& plan : presence_->plan().interfaces) {
+    const std::string way(presence::NameOf(plan.presence));
+    log_->Info("presence", {{"interface", plan.name}, {"presence", way}},
+               "interface " + plan.name + ": " + way + " (" + plan.reason + ")");
+    for (const std::string& warning : plan.warnings) {
+      log_->Warning("presence", {{"interface", plan.name}, {"presence", way}},
+                    "interface " + plan.name + ": " + warning);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Gateway::OpenInterfaces() {
+  const presence::Plan& plan = presence_->plan();
   std::vector<shard::InterfaceFacts> facts;
-  for (const conf::Interface& interface : model_.interfaces) {
-    const auto nic = io::ReadNic(interface.name);
-    if (!nic.ok()) return nic.status();
-    facts.push_back({io::DerivedMac(nic->mac, nic->name),
-                     static_cast<uint16_t>(std::min<uint32_t>(nic->mtu, 9000))});
+  for (size_t i = 0; i < plan.interfaces.size(); ++i) {
+    const presence::InterfacePlan& interface = plan.interfaces[i];
+    facts.push_back({.mac = interface.mac,
+                     .mtu = static_cast<uint16_t>(std::min<uint32_t>(presence_->nic(i).mtu, 9000)),
+                     .shared = interface.presence == conf::Presence::kShare,
+                     .dhcp = interface.dhcp,
+                     .address = interface.address,
+                     .gateway = interface.gateway,
+                     .nat_first = plan.nat_first,
+                     .nat_last = plan.nat_last});
   }
   auto settings = shard::Translate(model_, facts, shards_, rng_);
   if (!settings.ok()) return settings.status();
@@ -159,8 +188,10 @@ absl::Status Gateway::OpenInterfaces() {
   for (const auto& interface : settings_->interfaces) {
     if (interface.address) own.push_back(interface.address->address);
   }
-  for (const auto& interface : settings_->interfaces) {
+  for (size_t i = 0; i < settings_->interfaces.size(); ++i) {
+    const shard::InterfaceSettings& interface = settings_->interfaces[i];
     io::PacketOptions options;
+    options.promiscuous = interface.mac != presence_->nic(i).mac;
     options.steering = settings_->Steering(interface, own);
     auto ports = io::OpenPacketPorts(interface.name, options);
     if (!ports.ok()) return ports.status();

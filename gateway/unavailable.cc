@@ -15,11 +15,6 @@ class Finder {
 };
 
 void FindInInterface(const conf::Interface& interface, const std::string& path, Finder& finder) {
-  using conf::Presence;
-  const bool own = interface.presence == Presence::kAuto || interface.presence == Presence::kOwn;
-  finder.Note(!own, path + "presence");
-  finder.Note(own && !interface.dhcp && !interface.address, path + "address (left out)");
-  finder.Note(interface.adopt_anyway, path + "adopt_anyway");
   finder.Note(!interface.nat_addresses.empty(), path + "nat_addresses");
   finder.Note(interface.proxy_arp, path + "proxy_arp");
 }
