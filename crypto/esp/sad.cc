@@ -25,4 +25,12 @@ bool Sad::Insert(std::unique_ptr<InboundSa> sa) {
   return true;
 }
 
+std::unique_ptr<InboundSa> Sad::Take(Spi spi) {
+  const auto it = by_spi_.find(spi);
+  if (it == by_spi_.end()) return nullptr;
+  std::unique_ptr<InboundSa> sa = std::move(it->second);
+  by_spi_.erase(it);
+  return sa;
+}
+
 }  // namespace crypto::esp

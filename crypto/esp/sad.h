@@ -30,6 +30,8 @@ class Sad {
     const auto it = by_spi_.find(spi);
     return it == by_spi_.end() ? nullptr : it->second.get();
   }
+  // Takes an SA out, for another shard's database; null if there is none.
+  std::unique_ptr<InboundSa> Take(Spi spi);
   // Ends an SA or a reservation; false if there is neither.
   bool Remove(Spi spi) { return by_spi_.erase(spi) != 0; }
 

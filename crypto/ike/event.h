@@ -217,6 +217,9 @@ struct PathChanged {
 
 struct PeerAlive {  // R-U-THERE or its ACK arrived
   PhaseOneId sa;
+  // An ACK: it names a number that only our own R-U-THERE told, so the peer receives where that was
+  // sent.
+  bool answered = false;
 };
 struct PeerDead {  // none of our R-U-THEREs was answered; the SA is left standing
   PhaseOneId sa;

@@ -137,7 +137,7 @@ void Informational::OnAck(const Notify& notify, const Path& from, Out& out) {
   silent_ = false;
   timers_.Disarm(Timer::kRetry);
   sa_.Prove(from, out);
-  out.Tell(PeerAlive{sa_.id});
+  out.Tell(PeerAlive{sa_.id, true});
 }
 
 bool Informational::StartDpd(absl::Time now, Out& out) {

@@ -35,9 +35,9 @@ class Informational {
   using In = stack::Datagram;
   using Out = ike::Out;
 
-  // `sa` and `rng` outlive it.
-  Informational(IsakmpSa& sa, const DpdOptions& dpd, stack::Rng& rng)
-      : sa_(sa), dpd_(dpd), rng_(rng), sequence_(rng.U32() >> 1) {}
+  // `sa` and `rng` outlive it. `seen`: messages that were taken already.
+  Informational(IsakmpSa& sa, const DpdOptions& dpd, stack::Rng& rng, SeenIds seen = {})
+      : sa_(sa), dpd_(dpd), rng_(rng), seen_(std::move(seen)), sequence_(rng.U32() >> 1) {}
 
   void OnPacket(absl::Time now, const In& in, Out& out);
   void OnDeadline(absl::Time now, Out& out);
@@ -52,6 +52,8 @@ class Informational {
   bool deleted_by_peer() const { return deleted_by_peer_; }
   // The error notify that came since the last call, kNone if there was none: it names no exchange.
   NotifyType TakeRefusal() { return std::exchange(refusal_, NotifyType::kNone); }
+  // For the one that goes on in this one's place.
+  SeenIds TakeSeen() { return std::move(seen_); }
 
  private:
   enum class Timer { kRetry, kCount };

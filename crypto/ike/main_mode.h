@@ -58,6 +58,8 @@ class MainMode {
   bool failed() const { return std::holds_alternative<Failed>(state_); }
   // What it came to, once after PhaseOneUp was told.
   std::unique_ptr<IsakmpSa> TakeSa();
+  // The answer to MM5, which may come again: all that is left to do once the SA was taken.
+  LastReply TakeLastReply() { return std::move(last_); }
 
  private:
   // What was found out about NATs, and what we make of it.

@@ -20,17 +20,30 @@ struct Responder::PhaseOne : stack::WheelEntry {
       : options(std::move(opts)),
         tickets(tickets_),
         rng(rng_),
-        main_mode(now, PhaseOneId{cookie}, *options, tickets_, rng_),
+        main_mode(std::make_unique<MainMode>(now, PhaseOneId{cookie}, *options, tickets_, rng_)),
         id{cookie} {}
+  // One that another responder began.
+  PhaseOne(Transfer transfer, std::shared_ptr<const Options> opts, Tickets& tickets_,
+           stack::Rng& rng_)
+      : options(std::move(opts)),
+        tickets(tickets_),
+        rng(rng_),
+        last(std::move(transfer.last)),
+        id(transfer.id),
+        first{transfer.initiator_cookie, transfer.remote, 0},
+        used_ids(std::move(transfer.quick_modes)) {
+    Begin(std::move(transfer.sa), std::move(transfer.informational));
+  }
 
   absl::Time NextDeadline() const {
-    absl::Time next =
-        std::min(main_mode.NextDeadline(), sa ? sa->expires : main_mode.NextDeadline());
+    absl::Time next = main_mode ? main_mode->NextDeadline() : sa->expires;
     if (informational) next = std::min(next, informational->NextDeadline());
     for (const auto& [message_id, mode] : quick_modes) next = std::min(next, mode->NextDeadline());
     return next;
   }
+  void OnMainMode(absl::Time now, const In& in, Out& out);
   void AfterMainMode();
+  void Begin(std::unique_ptr<IsakmpSa> its_sa, SeenIds informational_ids);
   bool MayGoOn(absl::Time now, Out& out);
   void OnQuickMode(absl::Time now, uint32_t message_id, const In& in, Out& out);
   void OnDeadline(absl::Time now, Out& out);
@@ -44,7 +57,8 @@ struct Responder::PhaseOne : stack::WheelEntry {
   const std::shared_ptr<const Options> options;
   Tickets& tickets;
   stack::Rng& rng;
-  MainMode main_mode;  // stays for repetitions of MM5
+  std::unique_ptr<MainMode> main_mode;  // null once it has come to an SA
+  LastReply last;                       // then, for repetitions of MM5
   const PhaseOneId id;
   FirstKey first{};
   HalfOpen::Place place;  // until there is an SA
@@ -57,12 +71,25 @@ struct Responder::PhaseOne : stack::WheelEntry {
   bool expired = false, deleted_here = false;
 };
 
+void Responder::PhaseOne::OnMainMode(absl::Time now, const In& in, Out& out) {
+  if (main_mode != nullptr) return main_mode->OnPacket(now, in, out);
+  out.Tell(last.Repeats(in.bytes, {in.to, in.from}, out) ? Drop::kIkeDuplicate
+                                                         : Drop::kIkeExchange);
+}
+
 // Takes over when the peer is authenticated.
 void Responder::PhaseOne::AfterMainMode() {
-  if (sa != nullptr || !main_mode.up()) return;
-  sa = main_mode.TakeSa();
+  if (main_mode == nullptr || !main_mode->up()) return;
+  Begin(main_mode->TakeSa(), {});
+  last = main_mode->TakeLastReply();
+  main_mode.reset();
+}
+
+void Responder::PhaseOne::Begin(std::unique_ptr<IsakmpSa> its_sa, SeenIds informational_ids) {
+  sa = std::move(its_sa);
   informational = std::make_unique<Informational>(
-      *sa, DpdOptions{options->dpd, options->dpd_retry, options->dpd_tries}, rng);
+      *sa, DpdOptions{options->dpd, options->dpd_retry, options->dpd_tries}, rng,
+      std::move(informational_ids));
 }
 
 // A finished quick mode is kept for repetitions until its place is needed.
@@ -99,8 +126,7 @@ void Responder::PhaseOne::Prune() {
 }
 
 void Responder::PhaseOne::OnDeadline(absl::Time now, Out& out) {
-  main_mode.OnDeadline(now, out);
-  if (sa == nullptr) return;
+  if (main_mode != nullptr) return main_mode->OnDeadline(now, out);
   informational->OnDeadline(now, out);
   for (auto& [message_id, mode] : quick_modes) mode->OnDeadline(now, out);
   if (sa->expires <= now && !MayGoOn(now, out)) expired = true;
@@ -147,7 +173,7 @@ void Responder::OnPacket(absl::Time now, const In& in, Out& out) {
   }
   switch (header.exchange) {
     case ExchangeType::kIdentityProtection:
-      phase_one->main_mode.OnPacket(now, in, out);
+      phase_one->OnMainMode(now, in, out);
       break;
     case ExchangeType::kQuickMode:
       if (phase_one->sa == nullptr) return out.Tell(Drop::kIkeExchange);
@@ -174,7 +200,8 @@ void Responder::OnFirst(absl::Time now, const In& in, Out& out) {
   const FirstKey key{header.initiator_cookie, in.from.ip, FingerprintOf(in.bytes)};
   if (const auto known = by_first_.find(key); known != by_first_.end()) {
     PhaseOne& phase_one = *Of({known->second});
-    return phase_one.main_mode.OnPacket(now, in, out);
+    if (phase_one.main_mode == nullptr) return out.Tell(Drop::kIkeDuplicate);
+    return phase_one.OnMainMode(now, in, out);
   }
   if (!MainMode::IsFirst(message)) return out.Tell(Drop::kIkeMalformed);  // takes nobody's place
   const bool renewal = established_.Knows(in.from.ip);
@@ -182,8 +209,8 @@ void Responder::OnFirst(absl::Time now, const In& in, Out& out) {
 
   const uint64_t cookie = NewCookie();
   auto phase_one = std::make_unique<PhaseOne>(now, cookie, options_, tickets_, rng_);
-  phase_one->main_mode.OnPacket(now, in, out);
-  if (!phase_one->main_mode.started()) return;  // refused: nothing is kept
+  phase_one->main_mode->OnPacket(now, in, out);
+  if (!phase_one->main_mode->started()) return;  // refused: nothing is kept
   phase_one->first = key;
   by_first_.emplace(key, cookie);
   phase_one->place = half_open_.Enter(in.from.ip, renewal, cookie);
@@ -196,7 +223,7 @@ bool Responder::MakeRoom(absl::Time now, stack::Ip4 remote, bool known, Out& out
   const HalfOpen::Answer answer = half_open_.Ask(now, remote, known, half_open_limits());
   if (!answer.victim) return answer.welcome;
   PhaseOne& victim = *Of({*answer.victim});
-  out.Tell(PhaseOneFailed{victim.id, victim.main_mode.path(), Failure::kCrowdedOut, {}, {}, {}});
+  out.Tell(PhaseOneFailed{victim.id, victim.main_mode->path(), Failure::kCrowdedOut, {}, {}, {}});
   Remove(victim, HalfOpen::End::kCrowdedOut);
   return true;
 }
@@ -217,7 +244,7 @@ void Responder::OnDh(absl::Time now, DhAnswer answer, Out& out) {
   PhaseOne* phase_one = owner ? Of(owner->sa) : nullptr;
   if (phase_one == nullptr) return;
   if (owner->message_id == 0) {
-    phase_one->main_mode.OnDh(now, std::move(answer), out);
+    if (phase_one->main_mode != nullptr) phase_one->main_mode->OnDh(now, std::move(answer), out);
   } else if (QuickMode* mode = phase_one->Of(owner->message_id)) {
     mode->OnDh(now, std::move(answer), out);
   }
@@ -280,6 +307,33 @@ void Responder::OnEspSeen(absl::Time now, PhaseOneId sa, EspSpi spi_in) {
   wheel_.Schedule(*phase_one, phase_one->NextDeadline());
 }
 
+std::optional<Transfer> Responder::Release(PhaseOneId sa) {
+  PhaseOne* phase_one = Of(sa);
+  if (phase_one == nullptr || phase_one->sa == nullptr) return std::nullopt;
+  for (const auto& [message_id, mode] : phase_one->quick_modes) {
+    if (mode->up()) phase_one->used_ids.Add(message_id);
+  }
+  Transfer transfer{sa,
+                    phase_one->first.initiator_cookie,
+                    phase_one->first.remote,
+                    std::move(phase_one->sa),
+                    std::move(phase_one->last),
+                    std::move(phase_one->used_ids),
+                    phase_one->informational->TakeSeen()};
+  Remove(*phase_one);
+  return transfer;
+}
+
+bool Responder::Adopt(absl::Time now, Transfer transfer, Out& out) {
+  const uint64_t cookie = transfer.id.cookie;
+  if (transfer.sa == nullptr || phase_ones_.contains(cookie)) return false;
+  auto phase_one = std::make_unique<PhaseOne>(std::move(transfer), options_, tickets_, rng_);
+  PhaseOne& kept = *phase_ones_.emplace(cookie, std::move(phase_one)).first->second;
+  Enlist(kept, out);
+  wheel_.Schedule(kept, std::max(kept.NextDeadline(), now));
+  return true;
+}
+
 const IsakmpSa* Responder::Find(PhaseOneId sa) const {
   const PhaseOne* phase_one = Of(sa);
   return phase_one == nullptr ? nullptr : phase_one->sa.get();
@@ -298,8 +352,10 @@ Responder::PhaseOne* Responder::Of(PhaseOneId sa) const {
 void Responder::Settle(absl::Time now, PhaseOne& phase_one, Out& out) {
   phase_one.AfterMainMode();
   phase_one.Prune();
-  if (phase_one.main_mode.failed()) return Remove(phase_one);
-  if (phase_one.main_mode.proven() && !phase_one.established) half_open_.Prove(phase_one.place);
+  if (phase_one.main_mode != nullptr) {
+    if (phase_one.main_mode->failed()) return Remove(phase_one);
+    if (phase_one.main_mode->proven()) half_open_.Prove(phase_one.place);
+  }
   if (phase_one.sa != nullptr) {
     using enum PhaseOneGone::Why;
     if (!phase_one.established) Establish(phase_one, out);
@@ -310,12 +366,17 @@ void Responder::Settle(absl::Time now, PhaseOne& phase_one, Out& out) {
   wheel_.Schedule(phase_one, std::max(phase_one.NextDeadline(), now));
 }
 
-// The peer is authenticated. One of its older phase 1s may have to go: silently, because behind a
-// translator from IPv6 many telephones show the same identity at the same address, and a DELETE
-// would end what the other one still uses.
+// The peer is authenticated.
 void Responder::Establish(PhaseOne& phase_one, Out& out) {
-  phase_one.established = true;
   half_open_.Leave(phase_one.place, HalfOpen::End::kSuccess, half_open_limits());
+  Enlist(phase_one, out);
+}
+
+// One of the peer's older phase 1s may have to go: silently, because behind a translator from IPv6
+// many telephones show the same identity at the same address, and a DELETE would end what the other
+// one still uses.
+void Responder::Enlist(PhaseOne& phase_one, Out& out) {
+  phase_one.established = true;
   const auto victim =
       established_.Add(phase_one.first.remote, phase_one.sa->peer, phase_one.id.cookie,
                        {options_->max_phase_ones, options_->max_phase_ones_of_identity});

@@ -16,12 +16,24 @@
 #include "crypto/ike/half_open.h"
 #include "crypto/ike/isakmp_sa.h"
 #include "crypto/ike/options.h"
+#include "crypto/ike/resend.h"
 #include "crypto/ike/ticket.h"
 #include "stack/base/machine.h"
 #include "stack/base/rng.h"
 #include "stack/base/wheel.h"
 
 namespace crypto::ike {
+
+// An authenticated phase 1 on its way from one responder to another: the threads of a gateway share
+// nothing, and a client's next phase 1 may begin on another than his last one.
+struct Transfer {
+  PhaseOneId id;
+  uint64_t initiator_cookie = 0;
+  stack::Ip4 remote;  // where it began
+  std::unique_ptr<IsakmpSa> sa;
+  LastReply last;  // to MM5
+  SeenIds quick_modes, informational;
+};
 
 class Responder {
  public:
@@ -57,6 +69,14 @@ class Responder {
   // ESP arrived on spi_in: as good as QM3, so nothing is resent and no ChildFailed follows.
   void OnEspSeen(absl::Time now, PhaseOneId sa, EspSpi spi_in);
 
+  // Gives an authenticated phase 1 away; nothing is told. Its quick modes on their way begin anew
+  // when the peer repeats their first message to the new owner. nullopt if it is unknown or not
+  // authenticated.
+  std::optional<Transfer> Release(PhaseOneId sa);
+  // Takes over what another one released; false if the cookie is in use here. PhaseOneGone may
+  // follow for an older one of the same peer.
+  bool Adopt(absl::Time now, Transfer transfer, Out& out);
+
   // For status: nullptr if unknown or not yet authenticated. Good until the next call.
   const IsakmpSa* Find(PhaseOneId sa) const;
   size_t half_open() const { return half_open_.size(); }
@@ -81,6 +101,7 @@ class Responder {
   uint64_t NewCookie();
   void Settle(absl::Time now, PhaseOne& phase_one, Out& out);
   void Establish(PhaseOne& phase_one, Out& out);
+  void Enlist(PhaseOne& phase_one, Out& out);
   void Gone(PhaseOne& phase_one, PhaseOneGone::Why why, Out& out);
   void Remove(PhaseOne& phase_one, HalfOpen::End end = HalfOpen::End::kFailure);
   PhaseOne* Of(PhaseOneId sa) const;
