@@ -59,6 +59,13 @@ class Client {
 
   void RekeyEsp(absl::Time now, Out& out) { ipsec_.RekeyEsp(now, out); }
   void RekeyPhaseOne(absl::Time now, Out& out) { ipsec_.RekeyPhaseOne(now, out); }
+  void RenewPhaseOne(absl::Time now, Out& out) { ipsec_.RenewPhaseOne(now, out); }
+  // Another network: IPsec begins anew from `address`, tunnel and session go on in it (Apple after
+  // sleep, or from Wi-Fi to the telephone network).
+  void MoveTo(absl::Time now, stack::Ip4 address, Out& out) { ipsec_.MoveTo(now, address, out); }
+  void SendDelete(absl::Time now, crypto::esp::Spi spi, Out& out) {
+    ipsec_.SendDelete(now, spi, out);
+  }
   // Ends in order: LCP Terminate, CDN, StopCCN, DELETE; Down follows. Inert when it is on already.
   void Close(absl::Time now, Out& out);
   // Ends with DELETE alone, as a client does that has no time left.

@@ -60,6 +60,12 @@ class IpsecEnd {
   // A new phase 1 from the same endpoint, a pair of SAs under it, then DELETE for all that is
   // older.
   void RekeyPhaseOne(absl::Time now, Out& out);
+  // A new phase 1 and nothing else: the pairs of SAs live on.
+  void RenewPhaseOne(absl::Time now, Out& out);
+  // Another network: all SAs are forgotten without a word, and phase 1 begins anew from `address`.
+  void MoveTo(absl::Time now, stack::Ip4 address, Out& out);
+  // DELETE for an SPI of any kind: to see what the server makes of it.
+  void SendDelete(absl::Time now, crypto::esp::Spi spi, Out& out);
   // DELETE for everything; is_over() afterwards.
   void Close(absl::Time now, Out& out);
 
@@ -78,6 +84,7 @@ class IpsecEnd {
     crypto::ike::Initiator machine;
     bool up = false;
     bool replaces = false;  // what is older, once it has a pair of SAs
+    bool renews = false;    // older phase 1s alone, at once
   };
   // A pair of SAs.
   struct Child {
@@ -133,7 +140,7 @@ class IpsecEnd {
   stack::Drop SendIp(stack::wire::IpProtocol protocol, stack::PacketBuf payload, Out& out);
   void SendKeepalive(absl::Time now, Out& out);
 
-  const IpsecOptions options_;
+  IpsecOptions options_;
   stack::Rng& rng_;
   std::vector<std::unique_ptr<PhaseOne>> phase_ones_;  // oldest first
   std::vector<std::unique_ptr<PhaseOne>> buried_;      // freed when no call is on the way in them

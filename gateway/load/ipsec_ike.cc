@@ -74,12 +74,16 @@ void IpsecEnd::On(absl::Time now, PhaseOne& phase_one, ike::Event& event, Out& o
 
 void IpsecEnd::OnUp(absl::Time now, PhaseOne& phase_one, const ike::PhaseOneUp& up, Out& out) {
   phase_one.up = true;
-  if (!phase_one.replaces) out.Tell(Step{Milestone::kPhaseOneUp});
+  if (!phase_one.replaces && !phase_one.renews) out.Tell(Step{Milestone::kPhaseOneUp});
   if (up.local_natted) {
     natted_ = up.path;
     timers_.Arm(Timer::kKeepalive, now + options_.keepalive);
   }
   timers_.Arm(Timer::kRekeyPhaseOne, now + options_.rekey_phase_one);
+  if (phase_one.renews) {
+    out.Tell(Step{Milestone::kPhaseOneRekeyed});
+    return DeleteOlder(now, phase_one, out);
+  }
   With(now, phase_one, out, [now](auto& machine, auto& to) { machine.StartQuickMode(now, to); });
 }
 
@@ -152,6 +156,29 @@ void IpsecEnd::RekeyPhaseOne(absl::Time now, Out& out) {
   if (!is_up()) return;
   Start(now, out);
   phase_ones_.back()->replaces = true;
+}
+
+void IpsecEnd::RenewPhaseOne(absl::Time now, Out& out) {
+  if (!is_up()) return;
+  Start(now, out);
+  phase_ones_.back()->renews = true;
+}
+
+void IpsecEnd::MoveTo(absl::Time now, stack::Ip4 address, Out& out) {
+  if (is_over()) return;
+  options_.address = address;
+  while (!phase_ones_.empty()) Remove(*phase_ones_.back());
+  children_.clear();
+  natted_.reset();
+  timers_.DisarmAll();
+  Start(now, out);
+}
+
+void IpsecEnd::SendDelete(absl::Time now, esp::Spi spi, Out& out) {
+  PhaseOne* phase_one = is_over() ? nullptr : NewestUp();
+  if (phase_one == nullptr) return;
+  With(now, *phase_one, out,
+       [&](auto& machine, auto& to) { machine.DeleteChild(now, {spi.value}, to); });
 }
 
 void IpsecEnd::DeleteOthers(absl::Time now, esp::Spi keep, Out& out) {
