@@ -126,6 +126,13 @@ void Home::On(absl::Time, const shard::PeerLeft& left, Outcome&) {
   if (--of->second.places == 0) by_address_.erase(of);
 }
 
+void Home::On(absl::Time, const shard::FindPlace& find, Outcome& out) {
+  const auto it = peers_.find(find.remote);
+  shard::PlaceFound found{find.sa, std::nullopt};
+  if (it != peers_.end()) found.shard = it->second;
+  out.mail.push_back({find.shard, found});
+}
+
 uint8_t Home::ShardForFirst(const stack::Endpoint& from, uint64_t initiator_cookie) const {
   if (const auto it = peers_.find(from); it != peers_.end()) return it->second;
   const auto of = by_address_.find(from.ip);

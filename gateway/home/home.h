@@ -30,8 +30,9 @@
 namespace gateway::home {
 
 // What home tells shards.
-using Message = std::variant<shard::NeighborKnown, shard::NeighborLost, shard::AddressGranted,
-                             shard::MakeWay, shard::InterfaceAddress, shard::ClientElsewhere>;
+using Message =
+    std::variant<shard::NeighborKnown, shard::NeighborLost, shard::AddressGranted, shard::MakeWay,
+                 shard::InterfaceAddress, shard::ClientElsewhere, shard::PlaceFound>;
 
 // What home wants done.
 struct Outcome {
@@ -76,6 +77,7 @@ class Home {
   void On(absl::Time now, const shard::StaysOn& stays, Outcome& out);
   void On(absl::Time now, const shard::PeerAt& at, Outcome& out);
   void On(absl::Time now, const shard::PeerLeft& left, Outcome& out);
+  void On(absl::Time now, const shard::FindPlace& find, Outcome& out);
 
   // Users' own addresses are kept for them from now on.
   void OnCredentials(const shard::Credentials& credentials);
@@ -93,6 +95,10 @@ class Home {
   // the only peer of this address (a rekeying client); else by hash, so that retransmissions agree
   // and clients behind a NAT spread.
   uint8_t ShardForFirst(const stack::Endpoint& from, uint64_t initiator_cookie) const;
+
+  size_t addresses_in_use() const { return admission_.addresses().in_use(); }
+  // Entries of the directory: endpoints, and the addresses they are of.
+  size_t places() const { return peers_.size() + by_address_.size(); }
 
  private:
   struct Link {

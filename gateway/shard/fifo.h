@@ -27,6 +27,14 @@ struct PppItem {  // a PPP frame that is not IPv4
   stack::l2tp::TunnelId tunnel;
   stack::l2tp::SessionId session;
 };
+// A PPP frame for a tunnel that is not this peer's; the frame of an IPv4 packet is left out.
+struct StrayItem {
+  stack::PacketBuf frame;
+  uint32_t peer = 0;
+  uint16_t port = 0;  // the client's
+  stack::l2tp::TunnelId tunnel;
+  stack::l2tp::SessionId session;
+};
 struct ArpItem {
   stack::PacketBuf packet;
   uint8_t interface = 0;
@@ -35,7 +43,7 @@ struct DhcpItem {  // payload of a datagram to port 68
   stack::PacketBuf payload;
   uint8_t interface = 0;
 };
-using ControlItem = std::variant<IkeItem, L2tpItem, PppItem, ArpItem, DhcpItem>;
+using ControlItem = std::variant<IkeItem, L2tpItem, PppItem, StrayItem, ArpItem, DhcpItem>;
 
 class Fifo {
  public:

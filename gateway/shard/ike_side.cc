@@ -1,11 +1,8 @@
 // IKE's events: logins, ESP SAs and rekeying.
 //
-// Whose is a new pair of SAs? A client that rekeys phase 1 comes with new cookies, so his older SAs
-// and tunnels are found again at Quick Mode: the same phase-1 identity, the same IDci and the same
-// outer end, address and port. Anything less would hand one client's traffic to another: behind a
-// NAT with a group key all of it but the port is equal. And even that is only what the client says:
-// the pair counts, and the phase 1 with it, when it has proved that it got our second message
-// there.
+// Whose is a new pair of SAs? That of the peer its phase 1 is bound to. A client that rekeys phase
+// 1 comes with new cookies: his pair stands alone until it has proved that he got our second
+// message, and is joined with his older ones then (moving.cc).
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -177,9 +174,12 @@ void Peers::On(absl::Time now, const ike::PhaseOneUp& up) {
   Say(Level::kInfo, now, "phase1_up", login.began, up.path.remote,
       "phase 1 up, client is " + up.peer.Text());
   const std::string weakness = ike::WeaknessOf(up.suite);
-  if (weakness.empty()) return;
-  tables_.log.LineLimited(now, Level::kWarning, "weak_phase1", {{"peer", up.path.remote}},
-                          "login of " + up.peer.Text() + ": " + weakness);
+  if (!weakness.empty()) {
+    tables_.log.LineLimited(now, Level::kWarning, "weak_phase1", {{"peer", up.path.remote}},
+                            "login of " + up.peer.Text() + ": " + weakness);
+  }
+  Watch(now, up.sa);
+  FindOwner(now, up.sa, login);
 }
 
 void Peers::On(absl::Time, const ike::KeyLog& keys) {
@@ -229,29 +229,34 @@ void Peers::Forget(ike::PhaseOneId sa) {
   if (it == logins_.end()) return;
   if (Peer* peer = FindPeer(it->second.peer)) std::erase(peer->phase_ones, sa);
   logins_.erase(it);
+  const uint8_t born_on = ShardOf(sa.cookie);
+  if (born_on != tables_.shard) letters_.push_back({born_on, MovedEnded{sa, {}}});
 }
 
 // The client remembers no SAs: his older ones go, as soon as he has proved where he is.
 void Peers::On(absl::Time now, const ike::InitialContact& contact) {
   const auto login = logins_.find(contact.sa);
   if (login == logins_.end()) return;
-  const Peer* peer = FindPeer(login->second.peer);
+  Peer* peer = FindPeer(login->second.peer);
   if (peer != nullptr && peer->current != nullptr) return RetireOlder(now, *peer, contact.sa);
   login->second.initial_contact = true;
 }
 
 // The tunnel inside may go on over the new SAs (Apple after sleep). Only what shows the same
-// identity from the same outer end is this client's: an address may be a whole office.
-void Peers::RetireOlder(absl::Time now, const Peer& peer, ike::PhaseOneId newest) {
-  const auto found = by_remote_.find(peer.path.remote);
-  if (found == by_remote_.end()) return;
-  for (const uint32_t id : found->second) {
-    Peer& other = *FindPeer(id);
-    if (!(other.identity == peer.identity) || other.reached.ip != peer.reached.ip) continue;
-    for (const auto& child : other.children) {
-      if (child->phase_one != newest && !child->deleted()) Retire(now, other, *child);
+// identity at the same place is this client's: an address may be a whole office.
+void Peers::RetireOlder(absl::Time now, Peer& peer, ike::PhaseOneId newest) {
+  std::vector<Peer*> mine = {&peer};
+  if (const auto found = places_.find(peer.reached); found != places_.end()) {
+    for (const uint32_t id : found->second) {
+      Peer* other = FindPeer(id);
+      if (other != &peer && other->identity == peer.identity) mine.push_back(other);
     }
-    NoteDesertion(now, other);
+  }
+  for (Peer* each : mine) {
+    for (const auto& child : each->children) {
+      if (child->phase_one != newest && !child->deleted()) Retire(now, *each, *child);
+    }
+    NoteDesertion(now, *each);
   }
 }
 
@@ -268,6 +273,7 @@ void Peers::On(absl::Time now, const ike::PathChanged& changed) {
 void Peers::On(absl::Time now, const ike::PeerAlive& alive) {
   const auto it = logins_.find(alive.sa);
   if (it == logins_.end()) return;
+  if (alive.answered) OnAnswered(now, alive.sa, it->second);
   if (Peer* peer = FindPeer(it->second.peer)) peer->last_heard = now;
 }
 
@@ -282,9 +288,14 @@ void Peers::On(absl::Time now, const ike::PeerDead& dead) {
 }
 
 void Peers::AnswerSpi(absl::Time now, const ike::NeedSpi& need) {
+  const auto login = logins_.find(need.sa);
+  if (login != logins_.end() && login->second.asks_home && !login->second.waiting) {
+    login->second.waiting = need;  // it may belong to another shard
+    return;
+  }
   ike::SpiAnswer answer;
   answer.ticket = need.ticket;
-  if (logins_.contains(need.sa) && !draining_) {
+  if (login != logins_.end() && !draining_) {
     // Any bucket of ours: bucket mod shards is this shard.
     const uint32_t count =
         (256U - tables_.shard + tables_.settings.shards - 1U) / tables_.settings.shards;
@@ -292,7 +303,7 @@ void Peers::AnswerSpi(absl::Time now, const ike::NeedSpi& need) {
     const auto spi = tables_.sad.Allocate(static_cast<uint8_t>(bucket), tables_.rng);
     if (spi) {
       tables_.sad.Remove(*spi);  // the quick mode may still fail, and would not say so
-      answer.spi = {spi->value};
+      if (!ElsewhereOf(*spi)) answer.spi = {spi->value};
     }
   }
   auto out = ike_outs_.Take();
@@ -300,19 +311,9 @@ void Peers::AnswerSpi(absl::Time now, const ike::NeedSpi& need) {
   CarryOut(now, *out);
 }
 
-// The subscriber a new pair belongs to, as it seems: Prove has the last word. Where he was reached
-// only the address must agree, because a NAT may have given him another port since.
+// The subscriber a new pair belongs to. A new one, for the time being, if the phase 1 is new.
 Peer& Peers::PeerFor(absl::Time now, const ike::ChildReady& ready, Login& login) {
   if (Peer* known = FindPeer(login.peer)) return *known;
-  if (const auto found = by_remote_.find(ready.path.remote); found != by_remote_.end()) {
-    for (const uint32_t id : found->second) {
-      Peer* peer = FindPeer(id);
-      if (peer->identity == login.identity && peer->idci == ready.idci && !peer->closing &&
-          peer->reached.ip == ready.path.remote.ip) {
-        return *peer;
-      }
-    }
-  }
   auto fresh = std::make_unique<Peer>(++last_peer_, login.began);
   Peer& peer = *fresh;
   peers_.emplace(peer.id, std::move(fresh));
@@ -412,28 +413,38 @@ void Peers::On(absl::Time now, const ike::ChildUp& up) {
 }
 
 // The client receives on this pair, and got our second message where that was sent: now the pair is
-// his, and so is the phase 1 that made it. The newest such pair carries what we send. Ends nothing.
-void Peers::Prove(absl::Time now, Peer& peer, Child& child) {
-  if (child.proven || child.deleted()) return;
+// his. The newest such pair carries what we send. Gives the peer it belongs to from now on; ends
+// nothing.
+Peer& Peers::Prove(absl::Time now, Peer& seen, Child& child) {
+  if (child.proven || child.deleted()) return seen;
   child.proven = true;
   responder_.OnEspSeen(now, child.phase_one, {child.spi_in.value});
   ScheduleIke();
-  const bool is_rekey = peer.current != nullptr;
+  Peer& peer = Recognize(now, seen, child);
+  const bool is_rekey = &peer != &seen || peer.current != nullptr;
   peer.reached = child.agreed_at;
+  UpdatePlace(peer);
   ChooseCurrent(peer);
   if (const auto it = logins_.find(child.phase_one); it != logins_.end()) {
-    if (it->second.peer == 0) Bind(it->first, it->second, peer);
     if (std::exchange(it->second.initial_contact, false)) RetireOlder(now, peer, it->first);
   }
   NoteDesertion(now, peer);
   Say(Level::kInfo, now, is_rekey ? "esp_rekeyed" : "esp_up", is_rekey ? now : peer.began,
       peer.path.remote, is_rekey ? "ESP rekeyed" : "ESP up");
+  return peer;
 }
 
 void Peers::ChooseCurrent(Peer& peer) {
   peer.current = nullptr;
   for (const auto& child : peer.children) {  // oldest first
     if (child->proven && !child->deleted()) peer.current = child.get();
+  }
+  if (peer.current == nullptr) return;
+  // With more around each packet than before, less fits in; it is not raised again.
+  for (const auto& tunnel : peer.tunnels) {
+    for (const auto& session : tunnel->sessions) {
+      if (session->up) session->mtu = MtuTowards(*session, session->mtu);
+    }
   }
 }
 
@@ -483,33 +494,14 @@ void Peers::Retire(absl::Time now, Peer& peer, Child& child) {
 
 void Peers::RemoveChild(Peer& peer, esp::Spi spi_in) {
   tables_.sad.Remove(spi_in);
+  const uint8_t born_on = ShardOf(spi_in.value);
+  if (born_on != tables_.shard) letters_.push_back({born_on, MovedEnded{{}, spi_in}});
   const auto it = std::find_if(peer.children.begin(), peer.children.end(),
                                [spi_in](const auto& child) { return child->spi_in == spi_in; });
   if (it == peer.children.end()) return;
   const bool was_current = it->get() == peer.current;
   peer.children.erase(it);
   if (was_current) ChooseCurrent(peer);
-}
-
-// Tells home, who sends the client's next first message here, and keeps the index. Home hears of
-// each place once, however many peers are there: a client that dials in anew is there twice.
-void Peers::MoveTo(Peer& peer, const ike::Path& path) {
-  const bool moves = peer.path.remote != path.remote;
-  if (moves) LeavePlace(peer);
-  peer.path = path;
-  if (!moves) return;
-  std::vector<uint32_t>& here = by_remote_[path.remote];
-  if (here.empty()) mail_.push_back(PeerAt{path.remote, tables_.shard});
-  here.push_back(peer.id);
-}
-
-void Peers::LeavePlace(const Peer& peer) {
-  const auto it = by_remote_.find(peer.path.remote);
-  if (it == by_remote_.end()) return;  // it has none yet
-  std::erase(it->second, peer.id);
-  if (!it->second.empty()) return;
-  by_remote_.erase(it);
-  mail_.push_back(PeerLeft{peer.path.remote, tables_.shard});
 }
 
 // The common case, a packet on the current pair from the usual place, costs three comparisons.
@@ -520,7 +512,7 @@ Peer* Peers::OnOpened(absl::Time now, const esp::InboundSa& sa, const stack::End
   peer->last_heard = now;
   if (peer->current == nullptr || peer->current->spi_in != sa.spi) {
     Child* child = peer->Find(sa.spi);
-    if (child != nullptr) Prove(now, *peer, *child);
+    if (child != nullptr) peer = &Prove(now, *peer, *child);
   }
   const bool moved = udp_encapsulated ? from != peer->path.remote : from.ip != peer->path.remote.ip;
   if (!moved || now - peer->moved < kMovePause) return peer;
@@ -531,7 +523,7 @@ Peer* Peers::OnOpened(absl::Time now, const esp::InboundSa& sa, const stack::End
   tables_.log.LineLimited(now, Level::kInfo, "peer_moved", {{"peer", from}},
                           "client moved here from " + peer->path.remote.Text());
   MoveTo(*peer, path);
-  if (peer->current != nullptr) responder_.SetPath(peer->current->phase_one, path);
+  for (const ike::PhaseOneId id : peer->phase_ones) responder_.SetPath(id, path);
   return peer;
 }
 

@@ -181,7 +181,8 @@ Drop Shard::TakeUdp(absl::Time now, uint8_t interface, bool serve, stack::Packet
   return TakeIke(packet, from, to);
 }
 
-// A first message has no responder cookie, so shard 0 has it, and home knows where it belongs.
+// A first message has no responder cookie, so shard 0 has it, and home knows where it belongs. The
+// others follow their cookie, and the phase 1 if that has moved to another shard.
 Drop Shard::TakeIke(stack::PacketBuf& message, const stack::Endpoint& from,
                     const stack::Endpoint& to) {
   const stack::ByteView bytes = std::as_const(message).bytes();
@@ -189,6 +190,9 @@ Drop Shard::TakeIke(stack::PacketBuf& message, const stack::Endpoint& from,
   if (home_ != nullptr && stack::Load64(&bytes[8]) == 0) {
     const uint8_t owner = home_->ShardForFirst(from, stack::Load64(bytes.data()));
     if (owner != env_.index) return post_.SendPacket(owner, {Entry::kIke, 0, from, to}, bytes);
+  }
+  if (const auto owner = peers_.ElsewhereOf(ike::PhaseOneId{stack::Load64(&bytes[8])})) {
+    return post_.SendPacket(*owner, {Entry::kIke, 0, from, to}, bytes);
   }
   return fifo_.Push(IkeItem{std::move(message), from, to}) ? Drop::kNone : Drop::kFifoFull;
 }
@@ -230,6 +234,8 @@ void Shard::TakeMailed(absl::Time now, const PacketMeta& meta, stack::ByteView b
       if (!fifo_.Push(IkeItem{std::move(packet), meta.from, meta.to}))
         tables_.stats.Drop(Drop::kFifoFull);
       return;
+    case Entry::kEsp:
+      return up_.Add(now, std::move(packet), meta.from, meta.to, meta.to.port != 0);
     case Entry::kRouted:
       return down_.AddRouted(now, std::move(packet), true);
   }

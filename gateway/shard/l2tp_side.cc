@@ -30,9 +30,12 @@ void Peers::OnL2tp(absl::Time now, L2tpItem& item) {
   if (!header.ok()) return tables_.stats.Drop(header.error());
   Tunnel* tunnel = header->tunnel().value == 0 ? TunnelForSccrq(now, *peer, item.port, message)
                                                : FindTunnel(header->tunnel());
-  if (tunnel == nullptr) return tables_.stats.Drop(Drop::kUnknownTunnel);
-  if (&tunnel->peer != peer || tunnel->port != item.port)
-    return tables_.stats.Drop(Drop::kForeignTunnel);
+  if (tunnel == nullptr || &tunnel->peer != peer || tunnel->port != item.port) {
+    tables_.stats.Drop(tunnel == nullptr ? Drop::kUnknownTunnel : Drop::kForeignTunnel);
+    const l2tp::TunnelId named = header->tunnel();
+    if (named.value != 0 && MayStray(now, *peer, false)) Stray(now, *peer, named, item.port);
+    return;
+  }
   auto out = tunnel_outs_.Take();
   tunnel->machine.OnPacket(now, message, *out);
   CarryOut(now, *tunnel, *out);
@@ -79,6 +82,8 @@ Tunnel* Peers::OpenTunnel(absl::Time now, Peer& peer, uint16_t port) {
     peer.tunnels.push_back(
         std::make_unique<Tunnel>(peer, port, now, tables_.settings.l2tp, id, tables_.rng));
     tunnels_[id] = peer.tunnels.back().get();
+    peer.had_tunnel = true;
+    peer.claim.reset();
     NoteDesertion(now, peer);
     return peer.tunnels.back().get();
   }

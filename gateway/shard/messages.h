@@ -14,6 +14,7 @@
 #include "gateway/auth/verifier.h"
 #include "gateway/crew/crew.h"
 #include "gateway/shard/mailbox.h"
+#include "gateway/shard/relocation.h"
 #include "stack/base/address.h"
 #include "stack/wire/dhcp4.h"
 
@@ -45,8 +46,8 @@ struct ReturnAddress {
 struct StaysOn {  // answers MakeWay{only_if_dead}: the client lives
   stack::Ip4 ip;
 };
-// The directory: which shard has a peer at this outer endpoint. A first IKE message from there goes
-// to it.
+// The directory: which shard has a peer that was reached at this outer endpoint, and has not been
+// heard from another place since. A first IKE message from there goes to it.
 struct PeerAt {
   stack::Endpoint remote;
   uint8_t shard = 0;
@@ -54,6 +55,12 @@ struct PeerAt {
 struct PeerLeft {
   stack::Endpoint remote;
   uint8_t shard = 0;
+};
+// Which shard has a peer where this phase 1 came from? PlaceFound follows.
+struct FindPlace {
+  uint8_t shard = 0;
+  ike::PhaseOneId sa;
+  stack::Endpoint remote;
 };
 
 // ---- home -> shards ----
@@ -97,6 +104,23 @@ struct ClientElsewhere {
   std::optional<uint8_t> shard;  // none: not any more
 };
 
+struct PlaceFound {
+  ike::PhaseOneId sa;
+  std::optional<uint8_t> shard;  // none: nobody is there
+};
+
+// ---- shard -> shard ----
+
+// What lives on another shard than its numbers say is moved there; the reader owns it now. Until
+// MovedEnded comes for them the sender passes on what arrives for these numbers.
+struct Moved {
+  std::unique_ptr<Relocation> what;
+};
+struct MovedEnded {
+  ike::PhaseOneId sa;  // 0: none
+  esp::Spi spi;        // 0: none
+};
+
 // ---- control thread -> shards ----
 
 struct Report {};        // write counters and sessions to the log
@@ -107,21 +131,23 @@ struct Drain {
 };  // end all sessions in order, take no new ones; Shard::drained() says when it is done
 
 using Control = std::variant<NeedNeighbor, NeedAddress, ReturnAddress, StaysOn, PeerAt, PeerLeft,
-                             NeighborKnown, NeighborLost, AddressGranted, MakeWay, InterfaceAddress,
-                             ClientElsewhere, Report, NewCredentials, Drain, crew::Answer>;
+                             FindPlace, NeighborKnown, NeighborLost, AddressGranted, MakeWay,
+                             InterfaceAddress, ClientElsewhere, PlaceFound, Moved, MovedEnded,
+                             Report, NewCredentials, Drain, crew::Answer>;
 
 // Where a packet from another shard goes on.
 enum class Entry : uint8_t {
   kFrame,   // an Ethernet frame that arrived on the wrong shard
   kWhole,   // an IPv4 packet put together from fragments
-  kIke,     // a first IKE message, without marker
+  kIke,     // an IKE message, without marker
+  kEsp,     // an ESP packet for an SA that moved here, from its SPI on; ports 0 for protocol 50
   kRouted,  // an IPv4 packet for a client, through with the router
 };
 
 struct PacketMeta {
   Entry entry = Entry::kFrame;
   uint8_t interface = 0;
-  stack::Endpoint from, to;  // kIke
+  stack::Endpoint from, to;  // kIke, kEsp
 };
 
 using Box = Mailbox<PacketMeta, Control>;

@@ -22,6 +22,7 @@
 #include "gateway/auth/verifier.h"
 #include "stack/base/wheel.h"
 #include "stack/l2tp/tunnel_lns.h"
+#include "stack/ppp/chap.h"
 #include "stack/ppp/lns_link.h"
 
 namespace gateway::shard {
@@ -32,10 +33,22 @@ namespace ike = crypto::ike;
 class Peer;
 class Tunnel;
 
+// A peer that speaks of another peer's tunnel, and is asked for the password of its user:
+// moving.cc.
+struct Claim {
+  explicit Claim(const stack::ppp::Timing& timing) : chap(timing) {}
+
+  stack::l2tp::TunnelId tunnel;
+  stack::l2tp::SessionId session;
+  uint16_t port = 0;  // from which he speaks of it
+  stack::ppp::ChapAuthenticator chap;
+  absl::Time give_up;
+};
+
 // Something with a deadline, in the shard's wheel.
 class Timed : public stack::WheelEntry {
  public:
-  enum class Kind : uint8_t { kIke, kPeer, kTunnel, kSession };
+  enum class Kind : uint8_t { kIke, kLogins, kPeer, kTunnel, kSession };
   explicit Timed(Kind kind) : kind_(kind) {}
   Kind kind() const { return kind_; }
 
@@ -104,7 +117,7 @@ class Tunnel : public Timed {
   }
 
   Peer& peer;
-  const uint16_t port;  // the client's UDP port, as its SCCRQ showed it (RFC 3193 section 4)
+  uint16_t port;  // the client's UDP port, as its SCCRQ showed it (RFC 3193 section 4)
   stack::l2tp::TunnelLns machine;
   std::vector<std::unique_ptr<Session>> sessions;
 };
@@ -121,11 +134,13 @@ class Peer : public Timed {
     return nullptr;
   }
 
-  const uint32_t id;
+  uint32_t id;     // another one on another shard
   ike::Path path;  // where its ESP goes; follows authenticated packets (RFC 3947 section 7)
   // Where it showed that it receives, too. The source of a packet may be forged, even if the packet
   // is authentic: with a group key everybody can send one.
   stack::Endpoint reached;
+  // Both at once: here home and the shard find it. None while it speaks from elsewhere.
+  std::optional<stack::Endpoint> place;
   absl::Time moved = absl::InfinitePast();
   std::vector<ike::PhaseOneId> phase_ones;       // that are its own beyond doubt
   ike::Identification identity;                  // phase 1
@@ -137,7 +152,12 @@ class Peer : public Timed {
   absl::Time last_heard;  // last packet that opened
   absl::Time dpd_asked = absl::InfinitePast();
   absl::Time deserted = absl::InfiniteFuture();  // without SAs, or without a tunnel, since
-  bool closing = false;                          // we are ending it in order
+  bool had_tunnel = false;
+  bool closing = false;    // we are ending it in order
+  bool relocated = false;  // it came from another shard
+
+  std::unique_ptr<Claim> claim;
+  absl::Time next_stray = absl::InfinitePast();  // when data in a foreign tunnel counts again
 };
 
 }  // namespace gateway::shard

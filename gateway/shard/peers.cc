@@ -11,6 +11,8 @@ namespace l2tp = stack::l2tp;
 
 // How long a peer may be without a tunnel, or without SAs to reach it on, before we end it.
 constexpr absl::Duration kDesertedLimit = absl::Seconds(60);
+// Of a phase 1 that no quick mode followed.
+constexpr absl::Duration kUnclaimedLimit = absl::Seconds(60);
 // Deadlines a round; the rest waits for the next, so that packets are not held up.
 constexpr int kDeadlinesARound = 64;
 
@@ -69,6 +71,9 @@ void Peers::OnDeadline(absl::Time now) {
             CarryOut(now, *out);
             break;
           }
+          case Timed::Kind::kLogins:
+            EndUnclaimed(now);
+            break;
           case Timed::Kind::kPeer:
             OnPeerDue(now, static_cast<Peer&>(timed));
             break;
@@ -125,29 +130,73 @@ void Peers::OnPeerDue(absl::Time now, Peer& peer) {
     if (child->remove_at <= now) over.push_back(child->spi_in);
   }
   for (const esp::Spi spi : over) RemoveChild(peer, spi);
-  if (!over.empty() && peer.children.empty()) return RemovePeer(now, peer, "no_sa");
+  if (!over.empty() && peer.children.empty()) {
+    DeleteSas(now, peer);
+    return RemovePeer(now, peer, "no_sa");
+  }
   if (peer.closing && peer.tunnels.empty()) {
     DeleteSas(now, peer);
     return RemovePeer(now, peer, "closed");
   }
   NoteDesertion(now, peer);
-  if (peer.deserted + kDesertedLimit <= now) {
+  if (peer.deserted + DesertionLimit(peer) <= now) {
     DeleteSas(now, peer);
     return RemovePeer(now, peer, peer.tunnels.empty() ? "no_tunnel" : "no_sa");
   }
-  const absl::Duration dpd = tables_.settings.dpd;
-  if (dpd > absl::ZeroDuration() && peer.current != nullptr &&
-      std::max(peer.last_heard, peer.dpd_asked) + dpd <= now) {
-    peer.dpd_asked = now;
-    auto out = ike_outs_.Take();
-    responder_.StartDpd(now, peer.current->phase_one, *out);
-    CarryOut(now, *out);  // the answer, or its absence, comes later: the peer is still there
-  }
+  OnClaimDue(now, peer);
+  AskForLife(now, peer);
   Schedule(peer);
 }
 
+// A client that has hung up is gone; one that has not dialled yet may be slow.
+absl::Duration Peers::DesertionLimit(const Peer& peer) const {
+  return peer.had_tunnel ? std::min(kDesertedLimit, tables_.settings.linger) : kDesertedLimit;
+}
+
+// Over the newest phase 1 that knows dead peer detection. The answer, or its absence, comes later.
+void Peers::AskForLife(absl::Time now, Peer& peer) {
+  const absl::Duration dpd = tables_.settings.dpd;
+  if (dpd == absl::ZeroDuration() || peer.current == nullptr ||
+      std::max(peer.last_heard, peer.dpd_asked) + dpd > now) {
+    return;
+  }
+  peer.dpd_asked = now;
+  auto out = ike_outs_.Take();
+  const auto asked = [&](ike::PhaseOneId id) { return responder_.StartDpd(now, id, *out); };
+  std::find_if(peer.phase_ones.rbegin(), peer.phase_ones.rend(), asked);
+  CarryOut(now, *out);
+}
+
+void Peers::Watch(absl::Time now, ike::PhaseOneId sa) {
+  unclaimed_.push_back({now + kUnclaimedLimit, sa});
+  if (!login_timer_.scheduled()) wheel_.Schedule(login_timer_, unclaimed_.front().due);
+}
+
+// A phase 1 that belongs to no peer has had its time, unless it comes from a peer's own place: then
+// it is a renewal, by a client that does not know dead peer detection, and waits for a quick mode.
+void Peers::EndUnclaimed(absl::Time now) {
+  while (!unclaimed_.empty() && unclaimed_.front().due <= now) {
+    const ike::PhaseOneId sa = unclaimed_.front().sa;
+    unclaimed_.pop_front();
+    const auto it = logins_.find(sa);
+    if (it == logins_.end() || it->second.peer != 0) continue;
+    const Login& login = it->second;
+    if (FindAt(login.path.remote, login.identity, nullptr, nullptr) != nullptr) {
+      unclaimed_.push_back({now + kUnclaimedLimit, sa});
+      continue;
+    }
+    auto out = ike_outs_.Take();
+    responder_.DeletePhase1(now, sa, *out);
+    CarryOut(now, *out);
+  }
+  if (!unclaimed_.empty()) wheel_.Schedule(login_timer_, unclaimed_.front().due);
+}
+
 void Peers::Schedule(Peer& peer) {
-  absl::Time next = peer.deserted + kDesertedLimit;
+  absl::Time next = peer.deserted + DesertionLimit(peer);
+  if (peer.claim != nullptr) {
+    next = std::min({next, peer.claim->give_up, peer.claim->chap.NextDeadline()});
+  }
   for (const auto& child : peer.children) {
     next = std::min(next, child->deleted() ? child->remove_at : child->expires);
   }
@@ -198,13 +247,18 @@ void Peers::RemovePeer(absl::Time now, Peer& peer, std::string_view why) {
     while (!tunnel.sessions.empty()) EndSession(now, *tunnel.sessions.back(), why);
     RemoveTunnel(tunnel);
   }
-  wheel_.Cancel(peer);
   while (!peer.children.empty()) RemoveChild(peer, peer.children.back()->spi_in);
   for (const ike::PhaseOneId id : peer.phase_ones) {
     if (const auto it = logins_.find(id); it != logins_.end()) it->second.peer = 0;
   }
-  LeavePlace(peer);
   tables_.log.Info("peer_gone", {{"peer", peer.path.remote}, {"reason", why}}, "client is gone");
+  Erase(peer);
+}
+
+// Off the tables; the object stays until Bury().
+void Peers::Erase(Peer& peer) {
+  wheel_.Cancel(peer);
+  LeavePlace(peer);
   const auto it = peers_.find(peer.id);
   dead_peers_.push_back(std::move(it->second));
   peers_.erase(it);
@@ -315,13 +369,39 @@ void Peers::ListSessions(absl::Time now) const {
   }
 }
 
+Peers::Counts Peers::counts() const {
+  Counts counts;
+  counts.peers = peers_.size();
+  counts.tunnels = tunnels_.size();
+  counts.logins = logins_.size();
+  counts.phase_ones = responder_.half_open() + responder_.established();
+  counts.tickets = address_tickets_.size();
+  counts.places = places_.size();
+  counts.elsewhere = phase_ones_elsewhere_.size() + sas_elsewhere_.size();
+  const auto timers = [](const Timed& timed) { return timed.scheduled() ? size_t{1} : size_t{0}; };
+  for (const auto& [id, peer] : peers_) {
+    counts.children += peer->children.size();
+    counts.timers += timers(*peer);
+    for (const auto& tunnel : peer->tunnels) {
+      counts.sessions += tunnel->sessions.size();
+      counts.timers += timers(*tunnel);
+      for (const auto& session : tunnel->sessions) counts.timers += timers(*session);
+    }
+  }
+  return counts;
+}
+
 void Peers::Say(Level level, absl::Time now, std::string_view event, absl::Time began,
                 const stack::Endpoint& remote, const std::string& text) {
-  const std::string line = "login: " + text;
+  SayWith(level, now, event, {{"peer", remote}, {"after", now - began}}, "login: " + text);
+}
+
+void Peers::SayWith(Level level, absl::Time now, std::string_view event, io::Log::Fields fields,
+                    std::string_view text) {
   if (lines_.Take(now)) {
-    tables_.log.Line(level, event, {{"peer", remote}, {"after", now - began}}, line);
+    tables_.log.Line(level, event, fields, text);
   } else {
-    tables_.log.LineLimited(now, level, event, {{"peer", remote}, {"after", now - began}}, line);
+    tables_.log.LineLimited(now, level, event, fields, text);
   }
 }
 

@@ -107,7 +107,7 @@ void Peers::On(absl::Time now, Session& session, const ppp::Step& step) {
 
 void Peers::Verify(absl::Time now, Session& session, const ppp::NeedVerify& need) {
   const Peer& peer = session.tunnel.peer;
-  auth::Answer answer = credentials_->users.Verify({need.name, need.proof});
+  auth::Answer answer = Ask({need.name, need.proof});
   ppp::Verdict verdict = ppp::Refused{};
   if (answer.accepted()) {
     session.user = std::move(answer.user);
@@ -125,6 +125,10 @@ void Peers::Verify(absl::Time now, Session& session, const ppp::NeedVerify& need
   auto out = link_outs_.Take();
   session.link.OnVerified(now, need.ticket, verdict, *out);
   CarryOut(now, session, *out);
+}
+
+auth::Answer Peers::Ask(const auth::Question& question) const {
+  return credentials_->users.Verify(question);
 }
 
 void Peers::On(absl::Time, Session& session, const ppp::NeedAddress& need) {

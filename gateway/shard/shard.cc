@@ -33,7 +33,7 @@ Shard::Shard(absl::Time now, Environment environment)
       sealer_(tables_),
       peers_(now, tables_, sealer_, env_.ask_crew),
       down_(tables_, peers_, sealer_, post_),
-      up_(tables_, peers_, fifo_, down_),
+      up_(tables_, peers_, fifo_, down_, post_),
       next_chores_(now + kChores) {}
 
 bool Shard::Round(absl::Time now) {
@@ -66,6 +66,7 @@ void Shard::RunFifo(absl::Time now) {
             [&](IkeItem& ike) { peers_.OnIke(now, ike); },
             [&](L2tpItem& l2tp) { peers_.OnL2tp(now, l2tp); },
             [&](PppItem& ppp) { peers_.OnPpp(now, ppp); },
+            [&](StrayItem& stray) { peers_.OnStray(now, stray); },
             [&](ArpItem& arp) {
               if (home_)
                 home_->OnArp(now, arp.interface, std::as_const(arp.packet).bytes(), outcome_);
@@ -113,6 +114,9 @@ void Shard::On(absl::Time now, Control& message) {
               tables_.router.Remove({client.ip, 32});
             }
           },
+          [&](const PlaceFound& found) { peers_.OnPlaceFound(now, found); },
+          [&](Moved& moved) { peers_.OnMoved(now, std::move(*moved.what)); },
+          [&](const MovedEnded& ended) { peers_.OnMovedEnded(ended); },
           [&](crew::Answer& answer) { peers_.OnDh(now, std::move(answer)); },
           [&](const shard::Report&) { Report(now); },
           [&](const Drain&) {
@@ -159,6 +163,9 @@ void Shard::SendQuestions(absl::Time now) {
         const bool must = !std::holds_alternative<NeedNeighbor>(message);
         post_.SendControl(0, std::move(message), must ? Room::kReserved : Room::kOrdinary);
       }
+    }
+    for (Peers::Letter& letter : peers_.TakeLetters()) {
+      post_.SendControl(letter.shard, std::move(letter.message), Room::kReserved);
     }
     CarryOutHome(now);
   }
@@ -223,6 +230,22 @@ void Shard::Leave(absl::Time now) {
   home_->Stop(now, outcome_);
   CarryOutHome(now);
   tables_.egress.Flush();
+}
+
+Census Shard::census() const {
+  Census census;
+  census.peers = peers_.counts();
+  census.sas = tables_.sad.size();
+  census.routes = tables_.router.size();
+  census.nat_clients = tables_.translator.clients();
+  census.nat_mappings = tables_.translator.mappings();
+  census.small_buffers = tables_.pool.small_slots() - tables_.pool.free_small();
+  census.large_buffers = tables_.pool.large_slots() - tables_.pool.free_large();
+  if (home_) {
+    census.addresses = home_->addresses_in_use();
+    census.places = home_->places();
+  }
+  return census;
 }
 
 void Shard::Report(absl::Time now) {

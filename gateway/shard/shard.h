@@ -27,6 +27,17 @@
 
 namespace gateway::shard {
 
+// What is there at a moment on account of clients. All zero when the last one has left, but for the
+// routes that the configuration gives.
+struct Census {
+  Peers::Counts peers;
+  size_t sas = 0;  // inbound ones
+  size_t routes = 0;
+  size_t nat_clients = 0, nat_mappings = 0;
+  size_t small_buffers = 0, large_buffers = 0;  // packet buffers in use
+  size_t addresses = 0, places = 0;             // home's: granted, and of the directory
+};
+
 class Shard {
  public:
   // All pointers outlive the shard.
@@ -59,6 +70,7 @@ class Shard {
   // threads: until then sessions need the addresses to say farewell from.
   void Leave(absl::Time now);
 
+  Census census() const;
   const Stats& stats() const { return tables_.stats; }
   const Tables& tables() const { return tables_; }
   const Peers& peers() const { return peers_; }

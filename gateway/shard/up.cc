@@ -58,7 +58,17 @@ Drop Up::FindSa(Packet& packet) {
   const auto header = stack::wire::Esp::Parse(BytesOf(packet));
   if (!header.ok()) return header.error();
   packet.sa = tables_.sad.Find({header->spi()});
-  return packet.sa == nullptr ? Drop::kUnknownSpi : Drop::kNone;
+  return packet.sa == nullptr ? PassOn(packet, {header->spi()}) : Drop::kNone;
+}
+
+// The SA may have moved to another shard, with its peer.
+Drop Up::PassOn(Packet& packet, esp::Spi spi) {
+  const auto shard = peers_.ElsewhereOf(spi);
+  if (!shard) return Drop::kUnknownSpi;
+  const Drop drop =
+      post_.SendPacket(*shard, {Entry::kEsp, 0, packet.from, packet.to}, BytesOf(packet));
+  if (drop == Drop::kNone) packet.buf.Release();
+  return drop;
 }
 
 void Up::OpenAll(absl::Time now) {
@@ -97,13 +107,26 @@ Drop Up::PullL2tp(absl::Time now, Packet& packet) {
   const auto header = stack::l2tp::PullData(packet.buf);
   if (!header.ok()) return header.error();
   Tunnel* tunnel = peers_.FindTunnel(header->tunnel);
-  if (tunnel == nullptr) return Drop::kUnknownTunnel;
-  if (&tunnel->peer != packet.peer || tunnel->port != ports->source) return Drop::kForeignTunnel;
+  if (tunnel == nullptr || &tunnel->peer != packet.peer || tunnel->port != ports->source) {
+    const Drop drop = PutAside(now, packet, *header, ports->source);
+    return drop == Drop::kForeignTunnel && tunnel == nullptr ? Drop::kUnknownTunnel : drop;
+  }
   packet.session = tunnel->Find(header->session);
   if (packet.session == nullptr) return PutBehindCall(packet, *header);
   tunnel->machine.OnLifeSign(now);
   packet.session->link.OnLifeSign(now);
   return Drop::kNone;
+}
+
+// Data in a tunnel that is not his. He may be about to move it here.
+Drop Up::PutAside(absl::Time now, Packet& packet, const stack::l2tp::DataHeader& header,
+                  uint16_t port) {
+  const bool is_ip4 = stack::ppp::PullData(packet.buf) == stack::ppp::Pulled::kIp4;
+  if (!peers_.MayStray(now, *packet.peer, is_ip4)) return Drop::kForeignTunnel;
+  StrayItem item{{}, packet.peer->id, port, header.tunnel, header.session};
+  if (!is_ip4) item.frame = std::move(packet.buf);
+  packet.buf.Release();
+  return fifo_.Push(std::move(item)) ? Drop::kNone : Drop::kFifoFull;
 }
 
 // A client's first PPP frame may come in one batch with the message that makes its call: it takes

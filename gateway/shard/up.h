@@ -9,6 +9,7 @@
 #include "gateway/shard/down.h"
 #include "gateway/shard/fifo.h"
 #include "gateway/shard/packet.h"
+#include "gateway/shard/post.h"
 #include "gateway/shard/tables.h"
 #include "stack/l2tp/data.h"
 
@@ -18,8 +19,13 @@ class Peers;
 
 class Up {
  public:
-  Up(Tables& tables, Peers& peers, Fifo& fifo, Down& down)
-      : tables_(tables), peers_(peers), fifo_(fifo), down_(down), batch_(tables.stats) {}
+  Up(Tables& tables, Peers& peers, Fifo& fifo, Down& down, Post& post)
+      : tables_(tables),
+        peers_(peers),
+        fifo_(fifo),
+        down_(down),
+        post_(post),
+        batch_(tables.stats) {}
 
   // An ESP packet for us, from its SPI on, with its outer ends (ports 0 for protocol 50).
   void Add(absl::Time now, stack::PacketBuf packet, const stack::Endpoint& from,
@@ -28,9 +34,12 @@ class Up {
 
  private:
   stack::Drop FindSa(Packet& packet);
+  stack::Drop PassOn(Packet& packet, esp::Spi spi);
   void OpenAll(absl::Time now);
   stack::Drop TakeOpened(absl::Time now, Packet& packet, const esp::OpenJob& job);
   stack::Drop PullL2tp(absl::Time now, Packet& packet);
+  stack::Drop PutAside(absl::Time now, Packet& packet, const stack::l2tp::DataHeader& header,
+                       uint16_t port);
   stack::Drop PutBehindCall(Packet& packet, const stack::l2tp::DataHeader& header);
   stack::Drop PullPpp(Packet& packet);
   stack::Drop PullInner(Packet& packet);
@@ -46,6 +55,7 @@ class Up {
   Peers& peers_;
   Fifo& fifo_;
   Down& down_;
+  Post& post_;
   Batch batch_;
   std::array<esp::OpenJob, kBatch> jobs_;
 };

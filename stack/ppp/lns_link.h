@@ -116,6 +116,8 @@ class LnsLink {
   absl::Time NextDeadline() const;
 
   bool is_up() const { return up_; }
+  // What the peer is, or was, to authenticate itself by.
+  AuthProtocol authentication() const { return lcp_.demand(); }
 
  private:
   void Act(absl::Time now, const Outcome& outcome, Out& out);

@@ -260,6 +260,14 @@ void World::ForgetNats() {
   }
 }
 
+void World::Move(Caller& caller, const std::string& address, NatBox* nat) {
+  caller.address_ = *Ip4::Parse(address);
+  caller.nat_ = nat;
+  Do(caller, [&](absl::Time now, load::Client& client, load::Out& out) {
+    client.MoveTo(now, caller.address_, out);
+  });
+}
+
 void World::OnWire(Bytes packet, std::function<void(Bytes)> arrive) {
   if (on_outer) on_outer(packet);
   for (int copies = Chance(options_.duplicate_percent) ? 2 : 1; copies > 0; --copies) {
@@ -501,23 +509,52 @@ std::string World::Drops() const {
   return text;
 }
 
+shard::Census World::Counts() const {
+  shard::Census all;
+  for (const auto& worker : workers_) {
+    const shard::Census c = worker->shard->census();
+    all.peers.peers += c.peers.peers;
+    all.peers.children += c.peers.children;
+    all.peers.tunnels += c.peers.tunnels;
+    all.peers.sessions += c.peers.sessions;
+    all.peers.logins += c.peers.logins;
+    all.peers.phase_ones += c.peers.phase_ones;
+    all.peers.places += c.peers.places;
+    all.peers.elsewhere += c.peers.elsewhere;
+    all.sas += c.sas;
+    all.addresses += c.addresses;
+    all.places += c.places;
+  }
+  return all;
+}
+
 bool World::IsEmpty(std::string* why) const {
   std::string text;
   for (size_t i = 0; i < workers_.size(); ++i) {
-    const shard::Shard& s = *workers_[i]->shard;
-    const shard::Tables& t = s.tables();
+    const shard::Census c = workers_[i]->shard->census();
     const auto check = [&](const char* what, size_t is, size_t should) {
       if (is == should) return;
       text += "shard " + std::to_string(i) + ": " + what + " " + std::to_string(is) +
               " instead of " + std::to_string(should) + "; ";
     };
-    check("SAs", t.sad.size(), 0);
-    check("routes", t.router.size(), empty_routes_[i]);
-    check("NAT clients", t.translator.clients(), 0);
-    check("NAT mappings", t.translator.mappings(), 0);
-    check("peers", s.peers().empty() ? 0 : 1, 0);
-    check("small buffers", t.pool.free_small(), t.pool.small_slots());
-    check("large buffers", t.pool.free_large(), t.pool.large_slots());
+    check("peers", c.peers.peers, 0);
+    check("pairs of SAs", c.peers.children, 0);
+    check("tunnels", c.peers.tunnels, 0);
+    check("sessions", c.peers.sessions, 0);
+    check("logins", c.peers.logins, 0);
+    check("phase 1s", c.peers.phase_ones, 0);
+    check("tickets", c.peers.tickets, 0);
+    check("places", c.peers.places, 0);
+    check("numbers elsewhere", c.peers.elsewhere, 0);
+    check("timers", c.peers.timers, 0);
+    check("SAs", c.sas, 0);
+    check("routes", c.routes, empty_routes_[i]);
+    check("NAT clients", c.nat_clients, 0);
+    check("NAT mappings", c.nat_mappings, 0);
+    check("small buffers", c.small_buffers, 0);
+    check("large buffers", c.large_buffers, 0);
+    check("addresses", c.addresses, 0);
+    check("entries of the directory", c.places, 0);
   }
   if (why != nullptr) *why = text;
   return text.empty();

@@ -88,6 +88,8 @@ class World {
   void Tell(const gateway::shard::Control& message);  // to all shards, as the control thread
   void SetLoss(int percent) { options_.loss_percent = percent; }
   void ForgetNats();  // every NAT gives every flow another port from now on
+  // The caller turns up in another network, and goes on from there.
+  void Move(Caller& caller, const std::string& address, NatBox* nat = nullptr);
   // Called before a packet reaches a client, who may be given others first.
   std::function<void(Caller& to, const stack::Bytes& packet)> on_delivery;
   // Sees every packet that is put on the outer wire, both ways, before it may be lost.
@@ -111,6 +113,7 @@ class World {
   gateway::shard::Shard& shard(uint8_t i) { return *workers_[i]->shard; }
   uint64_t Dropped(stack::Drop reason) const;  // by all shards
   std::string Drops() const;                   // all of them, for a failing test to print
+  gateway::shard::Census Counts() const;       // of all shards together
   // Whether no shard holds anything of any client any more.
   bool IsEmpty(std::string* why = nullptr) const;
 
