@@ -171,6 +171,7 @@ void Peers::On(absl::Time now, const ike::PhaseOneUp& up) {
   Login& login = logins_[up.sa];
   login.path = up.path;
   login.identity = up.peer;
+  login.local_natted = up.local_natted;
   Say(Level::kInfo, now, "phase1_up", login.began, up.path.remote,
       "phase 1 up, client is " + up.peer.Text());
   const std::string weakness = ike::WeaknessOf(up.suite);
@@ -329,6 +330,7 @@ Peer& Peers::PeerFor(absl::Time now, const ike::ChildReady& ready, Login& login)
 void Peers::Bind(ike::PhaseOneId sa, Login& login, Peer& peer) {
   login.peer = peer.id;
   peer.phase_ones.push_back(sa);
+  peer.local_natted = login.local_natted;
 }
 
 // Null if there is no such SA.

@@ -168,6 +168,7 @@ void Peers::Join(absl::Time now, Peer& owner, Peer& newcomer) {
   LeavePlace(newcomer);
   owner.identity = newcomer.identity;
   owner.idci = newcomer.idci;
+  owner.local_natted = newcomer.local_natted;
   owner.last_heard = std::max(owner.last_heard, newcomer.last_heard);
   if (!newcomer.reached.ip.IsZero()) owner.reached = newcomer.reached;
   MoveTo(owner, newcomer.path);

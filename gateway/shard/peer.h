@@ -158,6 +158,10 @@ class Peer : public Timed {
 
   std::unique_ptr<Claim> claim;
   absl::Time next_stray = absl::InfinitePast();  // when data in a foreign tunnel counts again
+  // We are behind a NAT, which must not forget this client (RFC 3948 section 4).
+  bool local_natted = false;
+  absl::Time keepalive_at = absl::InfiniteFuture();
+  absl::Time last_sent = absl::InfinitePast();  // in ESP
 };
 
 }  // namespace gateway::shard

@@ -13,6 +13,8 @@ namespace l2tp = stack::l2tp;
 constexpr absl::Duration kDesertedLimit = absl::Seconds(60);
 // Of a phase 1 that no quick mode followed.
 constexpr absl::Duration kUnclaimedLimit = absl::Seconds(60);
+// RFC 3948 section 4: the NAT in front of us must not forget a client.
+constexpr absl::Duration kKeepalive = absl::Seconds(20);
 // Deadlines a round; the rest waits for the next, so that packets are not held up.
 constexpr int kDeadlinesARound = 64;
 
@@ -144,6 +146,7 @@ void Peers::OnPeerDue(absl::Time now, Peer& peer) {
     return RemovePeer(now, peer, peer.tunnels.empty() ? "no_tunnel" : "no_sa");
   }
   OnClaimDue(now, peer);
+  KeepAlive(now, peer);
   AskForLife(now, peer);
   Schedule(peer);
 }
@@ -165,6 +168,16 @@ void Peers::AskForLife(absl::Time now, Peer& peer) {
   const auto asked = [&](ike::PhaseOneId id) { return responder_.StartDpd(now, id, *out); };
   std::find_if(peer.phase_ones.rbegin(), peer.phase_ones.rend(), asked);
   CarryOut(now, *out);
+}
+
+// One octet, unless something was sent to the client meanwhile.
+void Peers::KeepAlive(absl::Time now, Peer& peer) {
+  if (peer.keepalive_at > now || peer.current == nullptr) return;
+  if (peer.last_sent + kKeepalive <= now) {
+    sealer_.SendKeepalive(now, peer.path);
+    peer.last_sent = now;
+  }
+  peer.keepalive_at = peer.last_sent + kKeepalive;
 }
 
 void Peers::Watch(absl::Time now, ike::PhaseOneId sa) {
@@ -193,7 +206,7 @@ void Peers::EndUnclaimed(absl::Time now) {
 }
 
 void Peers::Schedule(Peer& peer) {
-  absl::Time next = peer.deserted + DesertionLimit(peer);
+  absl::Time next = std::min(peer.deserted + DesertionLimit(peer), peer.keepalive_at);
   if (peer.claim != nullptr) {
     next = std::min({next, peer.claim->give_up, peer.claim->chap.NextDeadline()});
   }
@@ -213,6 +226,13 @@ void Peers::NoteDesertion(absl::Time now, Peer& peer) {
     peer.deserted = absl::InfiniteFuture();
   } else if (peer.deserted == absl::InfiniteFuture()) {
     peer.deserted = now;
+  }
+  const bool needs_keepalive =
+      peer.local_natted && peer.current != nullptr && peer.current->udp_encapsulated;
+  if (!needs_keepalive) {
+    peer.keepalive_at = absl::InfiniteFuture();
+  } else if (peer.keepalive_at == absl::InfiniteFuture()) {
+    peer.keepalive_at = now + kKeepalive;
   }
   Schedule(peer);
 }

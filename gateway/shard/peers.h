@@ -207,6 +207,7 @@ class Peers {
   void NoteDesertion(absl::Time now, Peer& peer);
   absl::Duration DesertionLimit(const Peer& peer) const;
   void AskForLife(absl::Time now, Peer& peer);
+  void KeepAlive(absl::Time now, Peer& peer);
   void Watch(absl::Time now, ike::PhaseOneId sa);
   void EndUnclaimed(absl::Time now);
   void Close(absl::Time now, Peer& peer);

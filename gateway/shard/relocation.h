@@ -20,6 +20,7 @@ struct Login {
   ike::Identification identity;
   uint32_t peer = 0;             // whose it is beyond doubt; 0: not known yet
   bool initial_contact = false;  // was said, and waits for that
+  bool local_natted = false;     // we are behind a NAT, seen from this client
   // An R-U-THERE went there, to find out whether it is the peer's who is there.
   std::optional<stack::Endpoint> asked_at;
   // While home is asked which shard it belongs to: a quick mode that has begun.

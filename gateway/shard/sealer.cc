@@ -16,6 +16,7 @@ using stack::Drop;
 constexpr uint8_t kUdpProtocol = 17;
 constexpr size_t kUdpHeader = 8, kIpHeader = 20;
 constexpr size_t kNonEspMarker = 4;
+constexpr std::byte kKeepaliveOctet{0xff};
 
 }  // namespace
 
@@ -89,6 +90,7 @@ Drop Sealer::PushOuter(Packet& packet) {
 
 // 14, 15: the link, collected until the round is flushed.
 Drop Sealer::Emit(absl::Time now, Packet& packet) {
+  packet.peer->last_sent = now;
   return SendIp(now, packet.buf, packet.peer->path.remote.ip);
 }
 
@@ -134,13 +136,24 @@ void Sealer::SendIke(absl::Time now, const ike::Path& path, stack::PacketBuf mes
     const stack::ByteSpan marker = message.Push(kNonEspMarker);
     std::fill(marker.begin(), marker.end(), std::byte{0});
   }
+  SendUdp(now, path, message, stack::ip::UdpChecksum::kHonest);
+}
+
+void Sealer::SendKeepalive(absl::Time now, const ike::Path& path) {
+  stack::PacketBuf octet = tables_.pool.Copy({&kKeepaliveOctet, 1});
+  if (!octet) return tables_.stats.Drop(Drop::kPoolDry);
+  SendUdp(now, path, octet, stack::ip::UdpChecksum::kIgnore);
+}
+
+void Sealer::SendUdp(absl::Time now, const ike::Path& path, stack::PacketBuf& payload,
+                     stack::ip::UdpChecksum checksum) {
   stack::wire::Ip4Fields fields;
   fields.source = path.local.ip;
   fields.destination = path.remote.ip;
   fields.id = tables_.next_ip_id++;
-  Drop drop = stack::ip::PushUdp(message, path.local, path.remote, stack::ip::UdpChecksum::kHonest);
-  if (drop == Drop::kNone) drop = stack::ip::Push(message, fields);
-  if (drop == Drop::kNone) drop = SendIp(now, message, fields.destination);
+  Drop drop = stack::ip::PushUdp(payload, path.local, path.remote, checksum);
+  if (drop == Drop::kNone) drop = stack::ip::Push(payload, fields);
+  if (drop == Drop::kNone) drop = SendIp(now, payload, fields.destination);
   if (drop != Drop::kNone) tables_.stats.Drop(drop);
 }
 

@@ -10,6 +10,7 @@
 #include "gateway/shard/packet.h"
 #include "gateway/shard/peer.h"
 #include "gateway/shard/tables.h"
+#include "stack/ip/udp_ports.h"
 
 namespace gateway::shard {
 
@@ -26,6 +27,9 @@ class Sealer {
   // One IKE message: in clear, with the non-ESP marker on port 4500 (RFC 3948 section 2.2).
   void SendIke(absl::Time now, const ike::Path& path, stack::PacketBuf message);
 
+  // The octet that keeps a NAT from forgetting the path (RFC 3948 section 2.3).
+  void SendKeepalive(absl::Time now, const ike::Path& path);
+
   // The largest IPv4 packet that goes through this child in one piece, given the outer MTU; 0 if
   // none does.
   static uint16_t TunnelMtu(const Child& child, size_t outer_mtu);
@@ -36,6 +40,8 @@ class Sealer {
   stack::Drop PushOuter(Packet& packet);
   stack::Drop Emit(absl::Time now, Packet& packet);
   void SealOne(absl::Time now, Peer& peer, uint16_t port, stack::PacketBuf message);
+  void SendUdp(absl::Time now, const ike::Path& path, stack::PacketBuf& payload,
+               stack::ip::UdpChecksum checksum);
   stack::Drop SendIp(absl::Time now, stack::PacketBuf& packet, stack::Ip4 destination);
 
   Tables& tables_;

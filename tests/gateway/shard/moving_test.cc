@@ -190,6 +190,35 @@ TEST_P(Moving, APhaseOneFromAnotherPortBringsTheTunnelByPassword) {
   EXPECT_TRUE(caller.is_up());
 }
 
+// ---- Keepalives of our own --------------------------------------------------------------------
+
+// RFC 3948 section 4: behind a router of our own somebody has to speak, and the client may not.
+TEST_P(Moving, ANatInFrontOfUsIsKeptAlive) {
+  WorldOptions options = Options();
+  options.public_address = *stack::Ip4::Parse("198.51.100.7");
+  options.configure = [](conf::Model& model) {
+    model.ike.dpd = absl::ZeroDuration();
+    model.ppp.echo = absl::ZeroDuration();
+  };
+  World world(options);
+  Caller& caller = world.Add({});
+  ASSERT_TRUE(world.LogIn(caller, absl::Seconds(5))) << Why(world, caller);
+  EXPECT_TRUE(world.Logged("we are behind a NAT"));
+  world.RunFor(absl::Seconds(10));
+  const uint64_t before = caller.drops[Drop::kNatKeepalive];
+  world.RunFor(absl::Seconds(50));
+  EXPECT_GE(caller.drops[Drop::kNatKeepalive], before + 2);
+  EXPECT_LE(caller.drops[Drop::kNatKeepalive], before + 3);
+}
+
+TEST_P(Moving, WithoutOneNothingIsKeptAlive) {
+  World world(Options());
+  Caller& caller = world.Add({.address = "192.168.1.2", .nat = &world.AddNat("203.0.113.99")});
+  ASSERT_TRUE(world.LogIn(caller));
+  world.RunFor(absl::Minutes(2));
+  EXPECT_EQ(caller.drops[Drop::kNatKeepalive], 0U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shards, Moving, testing::Values(1, 2, 4));
 
 }  // namespace

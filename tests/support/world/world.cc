@@ -38,6 +38,16 @@ Ip4 SourceOf(ByteView packet) { return {stack::Load32(&packet[12])}; }
 Ip4 DestinationOf(ByteView packet) { return {stack::Load32(&packet[16])}; }
 IpProtocol ProtocolOf(ByteView packet) { return static_cast<IpProtocol>(packet[9]); }
 
+// Another address at `at`, the checksums of the packet and of UDP kept.
+void RewriteAddress(ByteSpan packet, size_t at, Ip4 to) {
+  std::byte* const checksum = &packet[kIpHeader + 6];
+  const Ip4 from{stack::Load32(&packet[at])};
+  if (ProtocolOf(packet) == IpProtocol::kUdp && stack::Load16(checksum) != 0) {
+    stack::Store16(checksum, stack::Update32(stack::Load16(checksum), from.value, to.value));
+  }
+  at == 12 ? stack::wire::SetSource(packet, to) : stack::wire::SetDestination(packet, to);
+}
+
 [[noreturn]] void Die(const std::string& what) {
   std::fprintf(stderr, "world: %s\n", what.c_str());
   std::abort();
@@ -157,7 +167,7 @@ Caller& World::Add(const Caller::Options& options) {
   const std::string number = std::to_string(options.user);
   load::ClientOptions to;
   to.ipsec.address = caller->address_;
-  to.ipsec.server = kServe;
+  to.ipsec.server = options_.public_address.value_or(kServe);
   to.ipsec.ike =
       crypto::ike::InitiatorOptions::Default(crypto::Secret(stack::AsBytes(options.psk)));
   to.ppp.name = "u" + number;
@@ -206,6 +216,7 @@ void World::Send(Caller& caller, ByteView packet) {
 void World::SendOuter(Caller& caller, ByteView packet) {
   Bytes bytes = stack::ToBytes(packet);
   if (!ThroughNat(caller, bytes)) return;
+  if (options_.public_address) RewriteAddress(bytes, 16, kServe);
   OnWire(std::move(bytes), [this](const Bytes& arrived) { Frame(kServeSide, arrived); });
 }
 
@@ -444,7 +455,9 @@ void World::AnswerArp(uint8_t interface, ByteView payload) {
 }
 
 void World::ToCallers(ByteView packet) {
-  OnWire(stack::ToBytes(packet), [this](Bytes arrived) {
+  Bytes sent = stack::ToBytes(packet);
+  if (options_.public_address) RewriteAddress(sent, 12, *options_.public_address);
+  OnWire(std::move(sent), [this](Bytes arrived) {
     Caller* to = nullptr;
     for (const auto& nat : nats_) {
       if (nat->external() == DestinationOf(arrived)) to = nat->Inbound(arrived);

@@ -58,6 +58,8 @@ struct WorldOptions {
   absl::Duration least_delay = absl::Milliseconds(5), most_delay = absl::Milliseconds(5);
   size_t port_slots = 1024;
   gateway::io::KeyLog* keylog = nullptr;
+  // A router in front of the gateway has this address, which clients dial, and forwards to it.
+  std::optional<stack::Ip4> public_address = {};
 };
 
 class World {
