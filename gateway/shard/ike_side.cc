@@ -296,7 +296,10 @@ void Peers::AnswerSpi(absl::Time now, const ike::NeedSpi& need) {
   }
   ike::SpiAnswer answer;
   answer.ticket = need.ticket;
-  if (login != logins_.end() && !draining_) {
+  const bool is_new = login != logins_.end() && login->second.peer == 0;
+  const bool is_full = is_new && peers_.size() >= tables_.settings.peers_a_shard;
+  if (is_full) tables_.stats.Drop(Drop::kPeerLimit);
+  if (login != logins_.end() && !is_full && !draining_) {
     // Any bucket of ours: bucket mod shards is this shard.
     const uint32_t count =
         (256U - tables_.shard + tables_.settings.shards - 1U) / tables_.settings.shards;

@@ -271,7 +271,8 @@ void Peers::RemovePeer(absl::Time now, Peer& peer, std::string_view why) {
   for (const ike::PhaseOneId id : peer.phase_ones) {
     if (const auto it = logins_.find(id); it != logins_.end()) it->second.peer = 0;
   }
-  tables_.log.Info("peer_gone", {{"peer", peer.path.remote}, {"reason", why}}, "client is gone");
+  SayWith(Level::kInfo, now, "peer_gone", {{"peer", peer.path.remote}, {"reason", why}},
+          "client is gone");
   Erase(peer);
 }
 

@@ -241,13 +241,13 @@ void Peers::On(absl::Time now, Session& session, const ppp::Up& up) {
   session.up = true;
   tables_.router.Add({up.client, 32},
                      {nat::Hop::Kind::kPeer, HopOf(session.tunnel.machine.own(), session.own), {}});
-  tables_.log.Info("session_up",
-                   {{"peer", peer.path.remote},
-                    {"user", session.user},
-                    {"address", up.client},
-                    {"mtu", session.mtu},
-                    {"after", now - peer.began}},
-                   "login: complete, the client is on line");
+  SayWith(Level::kInfo, now, "session_up",
+          {{"peer", peer.path.remote},
+           {"user", session.user},
+           {"address", up.client},
+           {"mtu", session.mtu},
+           {"after", now - peer.began}},
+          "login: complete, the client is on line");
 }
 
 void Peers::Suspend(Session& session) {
@@ -272,10 +272,9 @@ void Peers::HangUp(absl::Time now, Session& session, const ppp::Down& down) {
         {{"peer", peer.path.remote}, {"reason", ppp::NameOf(reason)}, {"after", now - peer.began}},
         text);
   } else {
-    tables_.log.Info(
-        "ppp_down",
-        {{"peer", peer.path.remote}, {"user", session.user}, {"reason", ppp::NameOf(reason)}},
-        text);
+    SayWith(Level::kInfo, now, "ppp_down",
+            {{"peer", peer.path.remote}, {"user", session.user}, {"reason", ppp::NameOf(reason)}},
+            text);
   }
   Tunnel& tunnel = session.tunnel;
   const l2tp::SessionId own = session.own;
@@ -293,17 +292,17 @@ void Peers::EndSession(absl::Time now, Session& session, std::string_view why) {
   wheel_.Cancel(session);
   Suspend(session);
   ReturnAddressOf(now, session);
-  tables_.log.Info("session_down",
-                   {{"peer", peer.path.remote},
-                    {"user", session.user},
-                    {"address", session.address},
-                    {"up_packets", session.up_packets},
-                    {"up_bytes", session.up_bytes},
-                    {"down_packets", session.down_packets},
-                    {"down_bytes", session.down_bytes},
-                    {"lasted", now - session.started},
-                    {"reason", why}},
-                   "session ended");
+  SayWith(Level::kInfo, now, "session_down",
+          {{"peer", peer.path.remote},
+           {"user", session.user},
+           {"address", session.address},
+           {"up_packets", session.up_packets},
+           {"up_bytes", session.up_bytes},
+           {"down_packets", session.down_packets},
+           {"down_bytes", session.down_bytes},
+           {"lasted", now - session.started},
+           {"reason", why}},
+          "session ended");
   for (auto it = tunnel.sessions.begin(); it != tunnel.sessions.end(); ++it) {
     if (it->get() != &session) continue;
     dead_sessions_.push_back(std::move(*it));

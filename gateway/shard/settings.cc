@@ -51,6 +51,12 @@ crypto::ike::Options TranslateIke(const conf::Model& model, uint8_t shards) {
   return options;
 }
 
+// Chance does not spread clients evenly over shards, and a client that dials in anew is there twice
+// for a while; what is more than that is somebody with the group key who means harm.
+size_t PeersAShard(uint32_t sessions, uint8_t shards) {
+  return size_t{2} * sessions / shards + 256;
+}
+
 stack::l2tp::TunnelOptions TranslateL2tp(const conf::L2tp& l2tp) {
   stack::l2tp::TunnelOptions options;
   options.host_name = l2tp.host_name;
@@ -202,6 +208,7 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
   settings.replay_window = model.esp.replay_window;
   settings.linger = model.esp.linger;
   settings.dpd = model.ike.dpd;
+  settings.peers_a_shard = PeersAShard(model.limits.sessions, shards);
   return settings;
 }
 

@@ -65,6 +65,8 @@ struct Settings {
   uint32_t replay_window = 1024;
   absl::Duration linger = absl::Seconds(31);  // a deleted inbound SA still receives so long
   absl::Duration dpd = absl::Seconds(30);     // idle time before R-U-THERE; zero: never
+  // Subscribers with SAs on one shard, on line or not.
+  size_t peers_a_shard = 0;
 
   // The pool an address lies in; a fixed address outside of all counts to the first.
   size_t PoolOf(stack::Ip4 ip) const;

@@ -50,6 +50,7 @@ namespace stack {
   X(kIkeDuplicate,       "ike_duplicate",        "a message already answered")                      \
   X(kIkeRefused,         "ike_refused",          "negotiation failed")                              \
   X(kHalfOpenLimit,      "half_open_limit",      "too many logins at the same time")                \
+  X(kPeerLimit,          "peer_limit",           "too many clients with SAs on this shard")         \
   X(kNatKeepalive,       "nat_keepalive",        "one-octet NAT keepalive (normal)")                \
   /* ESP */                                                                                         \
   X(kUnknownSpi,         "unknown_spi",          "no such inbound SA")                              \
