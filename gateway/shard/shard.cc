@@ -261,6 +261,23 @@ void Shard::Report(absl::Time now) {
                   {"mailed", s.mailed},
                   {"rounds", s.rounds}},
                  "counters");
+  const Census c = census();
+  env_.log->Info("census",
+                 {{"peers", c.peers.peers},
+                  {"tunnels", c.peers.tunnels},
+                  {"sessions", c.peers.sessions},
+                  {"phase_ones", c.peers.phase_ones},
+                  {"sas", c.sas},
+                  {"timers", c.peers.timers},
+                  {"routes", c.routes},
+                  {"nat_clients", c.nat_clients},
+                  {"nat_mappings", c.nat_mappings},
+                  {"elsewhere", c.peers.elsewhere},
+                  {"addresses", c.addresses},
+                  {"places", c.places},
+                  {"small_buffers", c.small_buffers},
+                  {"large_buffers", c.large_buffers}},
+                 "census");
   for (size_t i = 1; i < stack::kDropCount; ++i) {
     const auto reason = static_cast<stack::Drop>(i);
     if (s.drops[reason] == 0) continue;
