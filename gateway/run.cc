@@ -15,9 +15,11 @@
 #include "gateway/io/event_loop.h"
 #include "gateway/io/keylog.h"
 #include "gateway/io/log.h"
+#include "gateway/io/machine.h"
 #include "gateway/io/packet_ring.h"
 #include "gateway/io/rights.h"
 #include "gateway/io/signals.h"
+#include "gateway/memory.h"
 #include "gateway/presence/presence.h"
 #include "gateway/reload.h"
 #include "gateway/shard/settings.h"
@@ -74,6 +76,7 @@ class Gateway {
   absl::Status OpenKeyLog();
   absl::Status EstablishPresence();
   absl::Status OpenInterfaces();
+  absl::Status ForeseeMemory();
   void MakeBoxes();
   void MakeCrew();
   absl::Status MakeShards();
@@ -184,6 +187,7 @@ absl::Status Gateway::OpenInterfaces() {
   if (!settings.ok()) return settings.status();
   settings_.emplace(*std::move(settings));
   reload_.emplace(model_, *settings_, rng_, *log_);
+  if (const absl::Status fits = ForeseeMemory(); !fits.ok()) return fits;
   std::vector<stack::Ip4> own;
   for (const auto& interface : settings_->interfaces) {
     if (interface.address) own.push_back(interface.address->address);
@@ -205,6 +209,30 @@ absl::Status Gateway::OpenInterfaces() {
                 {"nat", interface.nat}},
                "interface opened");
   }
+  return absl::OkStatus();
+}
+
+// Before any of it is taken.
+absl::Status Gateway::ForeseeMemory() {
+  const MemoryNeed need =
+      EstimateMemory(*settings_, {}, model_.limits.sessions, shards_ + 1U + crew_workers_);
+  const uint64_t machine = io::MemoryLimit();
+  if (const absl::Status fits = CheckMemory(need, machine); !fits.ok()) return fits;
+  const io::Level level = need.Most() <= machine ? io::Level::kInfo : io::Level::kWarning;
+  log_->Line(level, "memory",
+             {{"rings_kib", need.rings >> 10},
+              {"buffers_kib", need.pools >> 10},
+              {"mailboxes_kib", need.mailboxes >> 10},
+              {"nat_kib", need.nat >> 10},
+              {"session_kib", need.session >> 10},
+              {"sessions", model_.limits.sessions},
+              {"sessions_kib", need.sessions >> 10},
+              {"half_open_kib", need.half_open >> 10},
+              {"most_kib", need.Most() >> 10},
+              {"machine_kib", machine >> 10}},
+             level == io::Level::kInfo
+                 ? "memory that the configuration may need"
+                 : "the limits allow for more memory than this machine has: lower limits.sessions");
   return absl::OkStatus();
 }
 

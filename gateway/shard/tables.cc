@@ -3,11 +3,6 @@
 namespace gateway::shard {
 namespace {
 
-// Buffers of a shard: enough for a batch in every stage, the packets that wait for ARP, and
-// reassembly. 8 MB and 4 MB; only those in use are ever touched.
-constexpr size_t kSmallSlots = 4096;
-constexpr size_t kLargeSlots = 64;
-
 constexpr stack::Prefix kDefaultRoute{};
 
 nat::Options NatOf(const Settings& settings, uint8_t shard) {

@@ -20,6 +20,11 @@
 
 namespace gateway::shard {
 
+// Buffers of a shard: enough for a batch in every stage, the packets that wait for ARP, and
+// reassembly. 8 MB and 4 MB; only those in use are ever touched.
+inline constexpr size_t kSmallSlots = 4096;
+inline constexpr size_t kLargeSlots = 64;
+
 // Where an interface stands now: fixed by the configuration, or as DHCP says.
 struct InterfaceState {
   std::optional<stack::Prefix> address;
