@@ -1,15 +1,19 @@
 #include "nat/conntrack.h"
 
+#include "absl/hash/hash.h"
+
 namespace nat {
 
-Conntrack::Conntrack(uint32_t capacity, const Timeouts& timeouts)
-    : timeouts_(timeouts), entries_(capacity) {
-  index_.reserve(capacity);
+Conntrack::Conntrack(uint32_t capacity, const Timeouts& timeouts, uint64_t seed)
+    : timeouts_(timeouts), seed_(seed), entries_(capacity), by_flow_(entries_, capacity) {}
+
+uint32_t Conntrack::HashOf(const Flow& flow) const {
+  const size_t hash = absl::HashOf(seed_, flow);
+  return static_cast<uint32_t>(hash ^ hash >> 32);
 }
 
 uint32_t Conntrack::Find(const Flow& flow) const {
-  const auto found = index_.find(flow);
-  return found == index_.end() ? kNoIndex : found->second;
+  return by_flow_.Find(HashOf(flow), [&](const Entry& entry) { return entry.flow == flow; });
 }
 
 uint32_t Conntrack::Open(const Flow& flow, uint32_t mapping, uint32_t now_s, uint32_t& chain) {
@@ -22,7 +26,7 @@ uint32_t Conntrack::Open(const Flow& flow, uint32_t mapping, uint32_t now_s, uin
   entry.next = chain;
   if (chain != kNoIndex) entries_[chain].previous = index;
   chain = index;
-  index_.emplace(flow, index);
+  by_flow_.Insert(index, HashOf(flow));
   return index;
 }
 
@@ -42,7 +46,7 @@ void Conntrack::Close(uint32_t index, uint32_t& chain) {
   const Entry& entry = entries_[index];
   (entry.previous == kNoIndex ? chain : entries_[entry.previous].next) = entry.next;
   if (entry.next != kNoIndex) entries_[entry.next].previous = entry.previous;
-  index_.erase(entry.flow);
+  by_flow_.Erase(index);
   entries_.Free(index);
 }
 

@@ -7,10 +7,9 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "nat/flow.h"
+#include "nat/index.h"
 #include "nat/slab.h"
 #include "nat/tcp_state.h"
 
@@ -32,10 +31,11 @@ class Conntrack {
     uint32_t last_s = 0;          // when it was last refreshed
     TcpState state = TcpState::kClosed;
     uint32_t next = kNoIndex, previous = kNoIndex;  // the mapping's chain
+    Link by_flow;
   };
 
-  // At most `capacity` flows, a power of two; memory for them is taken here and now.
-  Conntrack(uint32_t capacity, const Timeouts& timeouts);
+  // At most `capacity` flows. `seed` is secret: strangers choose what is hashed.
+  Conntrack(uint32_t capacity, const Timeouts& timeouts, uint64_t seed);
 
   // kNoIndex if there is none. What is found may have expired without having been swept yet.
   uint32_t Find(const Flow& flow) const;
@@ -56,10 +56,12 @@ class Conntrack {
 
  private:
   uint32_t TimeoutOf(const Entry& entry) const;
+  uint32_t HashOf(const Flow& flow) const;
 
-  Timeouts timeouts_;
+  const Timeouts timeouts_;
+  const uint64_t seed_;
   Slab<Entry> entries_;
-  absl::flat_hash_map<Flow, uint32_t> index_;
+  Index<Entry, &Entry::by_flow> by_flow_;
 };
 
 }  // namespace nat

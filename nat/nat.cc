@@ -1,6 +1,7 @@
 #include "nat/nat.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "nat/rewrite.h"
 
@@ -13,58 +14,36 @@ using stack::Endpoint;
 using stack::Ip4;
 using Role = Transport::Role;
 
-constexpr size_t Index(Kind kind) { return static_cast<size_t>(kind); }
-
 }  // namespace
 
 Nat::Nat(const Options& options, stack::Rng& rng)
     : options_(options),
-      rng_(rng),
-      mappings_(options.max_mappings),
-      flows_(options.max_flows, options.timeouts) {
-  by_inside_.reserve(options.max_mappings);
-  clients_.reserve(kBlocks);
-}
+      mappings_(options.ports, options.max_mappings, rng),
+      flows_(options.max_flows, options.timeouts, uint64_t{rng.U32()} << 32 | rng.U32()) {}
 
-// ---- External addresses ----
-
-void Nat::AddExternal(Ip4 external) {
-  if (IsExternal(external)) return;
-  auto added = std::make_unique<External>(External{external, PortPool(options_.ports), {}});
-  for (auto& table : added->mapping) table.assign(added->ports.slots(), kNoIndex);
-  externals_.push_back(std::move(added));
+void Nat::AddExternal(Ip4 external, uint8_t group) {
+  mappings_.AddExternal(external, group);
+  groups_ |= uint64_t{1} << group;
 }
 
 void Nat::RemoveExternal(Ip4 external, uint32_t now_s) {
+  if (!IsExternal(external)) return;
   for (uint32_t i = 0; i < mappings_.extent(); ++i) {
-    if (mappings_.IsLive(i) && mappings_[i].external == external) RemoveMapping(i, now_s);
+    if (mappings_.IsLive(i) && mappings_[i].outside.ip == external) RemoveMapping(i, now_s);
   }
-  std::erase_if(externals_, [external](const auto& e) { return e->ip == external; });
-}
-
-Nat::External* Nat::FindExternal(Ip4 ip) {
-  for (const auto& external : externals_) {
-    if (external->ip == ip) return external.get();
-  }
-  return nullptr;
-}
-
-const Nat::External* Nat::FindExternal(Ip4 ip) const {
-  return const_cast<Nat*>(this)->FindExternal(ip);
+  mappings_.RemoveExternal(external);
 }
 
 // ---- Client -> internet ----
 
-Drop Nat::Outbound(ByteSpan packet, Ip4 external, Ip4 client, uint32_t now_s) {
+Drop Nat::Outbound(ByteSpan packet, uint8_t group, Ip4 client, uint32_t now_s) {
   const auto transport = FindTransport(packet);
   if (!transport.ok()) return transport.error();
-  if (transport->role == Role::kIcmpError) {
-    return OutboundError(packet, *transport, external, client);
-  }
+  if (transport->role == Role::kIcmpError) return OutboundError(packet, *transport, group, client);
   if (transport->role == Role::kEchoReply) return Drop::kNatNoMapping;  // nobody outside can ask
 
-  const Inside inside{transport->flow.kind, transport->flow.source, external};
-  uint32_t mapping = FindInside(inside);
+  const Inside inside{transport->flow.kind, group, transport->flow.source};
+  uint32_t mapping = mappings_.FindInside(inside);
   const bool is_new = mapping == kNoIndex;
   if (is_new) {
     if ((transport->tcp_flags & kTcpRst) != 0) return Drop::kNatNoMapping;
@@ -78,21 +57,22 @@ Drop Nat::Outbound(ByteSpan packet, Ip4 external, Ip4 client, uint32_t now_s) {
     return drop;
   }
   mappings_[mapping].last_s = now_s;
-  RewriteSource(packet, *transport, {external, mappings_[mapping].external_port});
+  RewriteSource(packet, *transport, mappings_[mapping].outside);
   return Drop::kNone;
 }
 
 // The client (or a router behind it) complains about an inbound packet, which it quotes as it got
 // it.
-Drop Nat::OutboundError(ByteSpan packet, const Transport& transport, Ip4 external, Ip4 client) {
+Drop Nat::OutboundError(ByteSpan packet, const Transport& transport, uint8_t group, Ip4 client) {
   const auto inner = ReadQuotation(packet, transport);
   if (!inner.ok()) return inner.error();
   if (inner->flow.kind == Kind::kIcmp && !inner->echo_reply) return Drop::kNatNoMapping;
-  const uint32_t mapping = FindInside({inner->flow.kind, inner->flow.destination, external});
-  if (mapping == kNoIndex) return Drop::kNatNoMapping;
-  if (mappings_[mapping].client != client) return Drop::kSpoofedSource;
-  RewriteQuotedDestination(packet, transport, *inner, {external, mappings_[mapping].external_port});
-  RewriteSource(packet, transport, {external, 0});
+  const uint32_t index = mappings_.FindInside({inner->flow.kind, group, inner->flow.destination});
+  if (index == kNoIndex) return Drop::kNatNoMapping;
+  const Mapping& mapping = mappings_[index];
+  if (mapping.client != client) return Drop::kSpoofedSource;
+  RewriteQuotedDestination(packet, transport, *inner, mapping.outside);
+  RewriteSource(packet, transport, {mapping.outside.ip, 0});
   return Drop::kNone;
 }
 
@@ -103,9 +83,10 @@ stack::Result<Ip4, Drop> Nat::Inbound(ByteSpan packet, uint32_t now_s) {
   if (!transport.ok()) return transport.error();
   if (transport->role == Role::kIcmpError) return InboundError(packet, *transport, now_s);
   if (transport->role == Role::kEchoRequest) return Drop::kNatNoMapping;
-  const uint32_t mapping = FindOutside(transport->flow.kind, transport->flow.destination, now_s);
+  const Flow& flow = transport->flow;
+  const uint32_t mapping = FindOutside(flow.kind, flow.destination, now_s);
   if (mapping == kNoIndex || !TrackIn(mapping, *transport, now_s)) return Drop::kNatNoMapping;
-  RewriteDestination(packet, *transport, mappings_[mapping].inside);
+  RewriteDestination(packet, *transport, mappings_[mapping].inside.endpoint);
   return mappings_[mapping].client;
 }
 
@@ -115,109 +96,68 @@ stack::Result<Ip4, Drop> Nat::InboundError(ByteSpan packet, const Transport& tra
                                            uint32_t now_s) {
   const auto inner = ReadQuotation(packet, transport);
   if (!inner.ok()) return inner.error();
-  if (inner->flow.kind == Kind::kIcmp && inner->echo_reply) return Drop::kNatNoMapping;
-  if (inner->flow.source.ip != transport.flow.destination.ip) return Drop::kNatNoMapping;
-  const uint32_t index = FindOutside(inner->flow.kind, inner->flow.source, now_s);
+  const Flow& flow = inner->flow;
+  if (flow.kind == Kind::kIcmp && inner->echo_reply) return Drop::kNatNoMapping;
+  if (flow.source.ip != transport.flow.destination.ip) return Drop::kNatNoMapping;
+  const uint32_t index = FindOutside(flow.kind, flow.source, now_s);
   if (index == kNoIndex) return Drop::kNatNoMapping;
   const Mapping& mapping = mappings_[index];
-  if (!MayComplain(index, inner->flow.destination)) return Drop::kNatNoMapping;
-  RewriteQuotedSource(packet, transport, *inner, mapping.inside);
-  RewriteDestination(packet, transport, {mapping.inside.ip, 0});
+  if (!MayComplain(index, flow.destination)) return Drop::kNatNoMapping;
+  RewriteQuotedSource(packet, transport, *inner, mapping.inside.endpoint);
+  RewriteDestination(packet, transport, {mapping.inside.endpoint.ip, 0});
   return mapping.client;
 }
 
 // Where flows decide who gets in, an error must be about one of them.
 bool Nat::MayComplain(uint32_t mapping, Endpoint remote) const {
   if (options_.filtering == Filtering::kEndpointIndependent) return true;
-  const uint32_t flow = flows_.Find({mappings_[mapping].kind, mappings_[mapping].inside, remote});
+  const Inside& inside = mappings_[mapping].inside;
+  const uint32_t flow = flows_.Find({inside.kind, inside.endpoint, remote});
   return flow != kNoIndex && flows_[flow].mapping == mapping;
 }
 
 // ---- Mappings ----
 
-uint32_t Nat::FindInside(const Inside& inside) const {
-  const auto found = by_inside_.find(inside);
-  return found == by_inside_.end() ? kNoIndex : found->second;
-}
-
 uint32_t Nat::FindOutside(Kind kind, Endpoint outside, uint32_t now_s) const {
-  const External* external = FindExternal(outside.ip);
-  if (external == nullptr) return kNoIndex;
-  const int32_t slot = external->ports.SlotOf(outside.port);
-  if (slot < 0) return kNoIndex;
-  const uint32_t mapping = external->mapping[Index(kind)][static_cast<size_t>(slot)];
+  const uint32_t mapping = mappings_.FindOutside(kind, outside);
   return mapping == kNoIndex || IsExpired(mapping, now_s) ? kNoIndex : mapping;
 }
 
 stack::Result<uint32_t, Drop> Nat::MakeMapping(const Inside& inside, Ip4 client, uint32_t now_s) {
-  External* external = FindExternal(inside.external);
-  if (external == nullptr) return Drop::kNatNoMapping;
-  const uint32_t index = mappings_.Take();
-  if (index == kNoIndex) return Drop::kNatTableFull;
-  const auto port = external->ports.Take(client, inside.kind, inside.endpoint.port, now_s, rng_);
-  if (!port.ok()) {
-    mappings_.Free(index);
-    return port.error();
-  }
-  Mapping& mapping = mappings_[index];
-  mapping.kind = inside.kind;
-  mapping.external_port = *port;
-  mapping.inside = inside.endpoint;
-  mapping.external = inside.external;
-  mapping.client = client;
-  mapping.last_s = now_s;
-  const auto slot = static_cast<size_t>(external->ports.SlotOf(*port));
-  external->mapping[Index(inside.kind)][slot] = index;
-  by_inside_.emplace(inside, index);
-  Chain(index);
-  return index;
-}
-
-// Puts a mapping at the head of its client's chain.
-void Nat::Chain(uint32_t index) {
-  Mapping& mapping = mappings_[index];
-  Client& owner = clients_[mapping.client];
-  mapping.next = owner.mappings;
-  if (owner.mappings != kNoIndex) mappings_[owner.mappings].previous = index;
-  owner.mappings = index;
-  ++owner.mapping_count;
-}
-
-void Nat::Unchain(uint32_t index) {
-  const Mapping& mapping = mappings_[index];
-  const auto owner = clients_.find(mapping.client);
-  if (mapping.next != kNoIndex) mappings_[mapping.next].previous = mapping.previous;
-  (mapping.previous == kNoIndex ? owner->second.mappings : mappings_[mapping.previous].next) =
-      mapping.next;
-  if (--owner->second.mapping_count == 0) clients_.erase(owner);
+  const auto made = mappings_.Make(inside, client, now_s);
+  if (!made.ok()) return made.error();
+  mappings_[*made].tracked =
+      inside.kind == Kind::kTcp || options_.filtering == Filtering::kAddressAndPortDependent;
+  return made;
 }
 
 void Nat::RemoveMapping(uint32_t index, uint32_t now_s) {
-  Mapping& mapping = mappings_[index];
-  while (mapping.flows != kNoIndex) RemoveFlow(mapping.flows);
-  External* external = FindExternal(mapping.external);
-  const auto slot = static_cast<size_t>(external->ports.SlotOf(mapping.external_port));
-  external->mapping[Index(mapping.kind)][slot] = kNoIndex;
-  external->ports.GiveBack(mapping.kind, mapping.external_port, now_s);
-  by_inside_.erase({mapping.kind, mapping.inside, mapping.external});
-  Unchain(index);
-  mappings_.Free(index);
+  while (mappings_[index].flows != kNoIndex) RemoveFlow(mappings_[index].flows);
+  mappings_.Remove(index, now_s);
 }
 
 void Nat::RemoveClient(Ip4 client, uint32_t now_s) {
-  for (auto owner = clients_.find(client); owner != clients_.end(); owner = clients_.find(client)) {
-    RemoveMapping(owner->second.mappings, now_s);  // the last one takes the client with it
+  for (uint64_t rest = groups_; rest != 0; rest &= rest - 1) {
+    const auto group = static_cast<uint8_t>(std::countr_zero(rest));
+    // The last mapping takes the client along.
+    while (const Client* owner = mappings_.Find(client, group)) {
+      RemoveMapping(owner->mappings, now_s);
+    }
   }
 }
 
 uint32_t Nat::MappingsOf(Ip4 client) const {
-  const auto owner = clients_.find(client);
-  return owner == clients_.end() ? 0 : owner->second.mapping_count;
+  uint32_t count = 0;
+  for (uint64_t rest = groups_; rest != 0; rest &= rest - 1) {
+    const Client* owner = mappings_.Find(client, static_cast<uint8_t>(std::countr_zero(rest)));
+    if (owner != nullptr) count += owner->mapping_count;
+  }
+  return count;
 }
 
 bool Nat::IsExpired(uint32_t index, uint32_t now_s) const {
   const Mapping& mapping = mappings_[index];
-  switch (mapping.kind) {
+  switch (mapping.inside.kind) {
     case Kind::kTcp:
       return mapping.flows == kNoIndex;
     case Kind::kUdp:
@@ -230,45 +170,52 @@ bool Nat::IsExpired(uint32_t index, uint32_t now_s) const {
 
 // ---- Flows ----
 
-bool Nat::TracksFlows(Kind kind) const {
-  return kind == Kind::kTcp || options_.filtering == Filtering::kAddressAndPortDependent;
+// The living flow of a mapping to a remote; kNoIndex without one.
+uint32_t Nat::FlowTo(uint32_t mapping, Endpoint remote, uint32_t now_s) const {
+  const Inside& inside = mappings_[mapping].inside;
+  const uint32_t flow = flows_.Find({inside.kind, inside.endpoint, remote});
+  const bool lives =
+      flow != kNoIndex && flows_[flow].mapping == mapping && !flows_.IsExpired(flow, now_s);
+  return lives ? flow : kNoIndex;
 }
 
 Drop Nat::TrackOut(uint32_t mapping, const Transport& transport, uint32_t now_s) {
-  if (!TracksFlows(transport.flow.kind)) return Drop::kNone;
+  if (!mappings_[mapping].tracked) return Drop::kNone;
   uint32_t flow = flows_.Find(transport.flow);
   if (flow != kNoIndex && (flows_[flow].mapping != mapping || flows_.IsExpired(flow, now_s))) {
     RemoveFlow(flow);  // it took another way out before, or is long over
     flow = kNoIndex;
   }
-  if (flow == kNoIndex) {
-    if ((transport.tcp_flags & kTcpRst) != 0) return Drop::kNone;  // refusing a stranger's SYN
-    Client& owner = clients_.find(mappings_[mapping].client)->second;
-    if (owner.flow_count >= options_.flows_per_client) return Drop::kNatQuota;
-    flow = flows_.Open(transport.flow, mapping, now_s, mappings_[mapping].flows);
-    if (flow == kNoIndex) return Drop::kNatTableFull;
-    ++owner.flow_count;
-  }
+  if (flow == kNoIndex) return OpenFlow(mapping, transport, now_s);
+  flows_.Touch(flow, transport.tcp_flags, Direction::kOut, now_s);
+  return Drop::kNone;
+}
+
+Drop Nat::OpenFlow(uint32_t mapping, const Transport& transport, uint32_t now_s) {
+  if ((transport.tcp_flags & kTcpRst) != 0) return Drop::kNone;  // refusing a stranger's SYN
+  Mapping& m = mappings_[mapping];
+  Client& owner = mappings_.OwnerOf(mapping);
+  const bool has_quota = owner.flow_count < options_.flows_per_client;
+  const uint32_t flow = has_quota ? flows_.Open(transport.flow, mapping, now_s, m.flows) : kNoIndex;
+  if (flow == kNoIndex) return has_quota ? Drop::kNatTableFull : Drop::kNatQuota;
+  ++owner.flow_count;
   flows_.Touch(flow, transport.tcp_flags, Direction::kOut, now_s);
   return Drop::kNone;
 }
 
 // False if the filter keeps the packet out.
 bool Nat::TrackIn(uint32_t mapping, const Transport& transport, uint32_t now_s) {
-  if (!TracksFlows(transport.flow.kind)) return true;
-  const Mapping& m = mappings_[mapping];
-  const uint32_t flow = flows_.Find({m.kind, m.inside, transport.flow.source});
-  if (flow == kNoIndex || flows_[flow].mapping != mapping || flows_.IsExpired(flow, now_s)) {
-    return options_.filtering == Filtering::kEndpointIndependent;
-  }
+  if (!mappings_[mapping].tracked) return true;
+  const uint32_t flow = FlowTo(mapping, transport.flow.source, now_s);
+  if (flow == kNoIndex) return options_.filtering == Filtering::kEndpointIndependent;
   flows_.Touch(flow, transport.tcp_flags, Direction::kIn, now_s);
   return true;
 }
 
 void Nat::RemoveFlow(uint32_t flow) {
-  Mapping& mapping = mappings_[flows_[flow].mapping];
-  --clients_.find(mapping.client)->second.flow_count;
-  flows_.Close(flow, mapping.flows);
+  const uint32_t mapping = flows_[flow].mapping;
+  --mappings_.OwnerOf(mapping).flow_count;
+  flows_.Close(flow, mappings_[mapping].flows);
 }
 
 // ---- Time ----

@@ -9,22 +9,19 @@
 //
 // A mapping belongs to the client that made it and is gone with it. UDP and ICMP mappings live by
 // their own timer, refreshed by outbound packets only; TCP mappings by their flows
-// (nat/conntrack.h). One instance a shard: no lock, no clock (`now_s`: coarse seconds, never going
-// back). All tables are bounded and all memory is taken at construction and in AddExternal. A
-// packet that is dropped has not been changed.
+// (nat/conntrack.h). An unsolicited SYN that no mapping lets in is dropped in silence (RFC 5382
+// REQ-4a), so that a simultaneous open succeeds. One instance a shard: no lock, no clock (`now_s`:
+// coarse seconds, never going back). All tables are bounded, and grow as they are used, with every
+// packet doing its own small share of that. A packet that is dropped has not been changed.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "nat/conntrack.h"
 #include "nat/flow.h"
 #include "nat/icmp_inner.h"
+#include "nat/mappings.h"
 #include "nat/ports.h"
-#include "nat/slab.h"
 #include "stack/base/address.h"
 #include "stack/base/bytes.h"
 #include "stack/base/drop.h"
@@ -39,8 +36,8 @@ struct Options {
   PortRange ports{};  // this shard's part of each external address
   Timeouts timeouts{};
   Filtering filtering = Filtering::kEndpointIndependent;
-  uint32_t max_mappings = 65536;  // of this shard, a power of two
-  uint32_t max_flows = 65536;     // of this shard, a power of two
+  uint32_t max_mappings = 65536;  // of this shard
+  uint32_t max_flows = 65536;     // of this shard
   uint32_t flows_per_client = 4096;
 };
 
@@ -49,21 +46,21 @@ class Nat {
   // `rng` outlives the object.
   Nat(const Options& options, stack::Rng& rng);
 
-  // An address of ours that traffic is translated to. Known already: nothing happens.
-  void AddExternal(stack::Ip4 external);
-  // It is ours no more: all its mappings go.
+  // An address of ours that traffic of the group (0..kMaxGroups-1) is translated to. Known already:
+  // nothing happens.
+  void AddExternal(stack::Ip4 external, uint8_t group);
+  // It is ours no more: all its mappings go. Looks at the whole table.
   void RemoveExternal(stack::Ip4 external, uint32_t now_s);
-  bool IsExternal(stack::Ip4 ip) const { return FindExternal(ip) != nullptr; }
+  bool IsExternal(stack::Ip4 ip) const { return mappings_.IsExternal(ip); }
 
-  // Client -> internet. `packet` is one whole IPv4 packet from its header on; its source becomes
-  // `external` and a port of it. `client` is whoever pays for the mapping, usually the packet's
-  // source: the name for RemoveClient. kNone if translated, else the packet is dropped:
-  //   kNatNoMapping   an RST or ICMP error about nothing we know; `external` was not added
+  // Client -> internet. `packet` is one whole IPv4 packet from its header on; its source becomes an
+  // address of the group and a port of it. `client` is whoever pays for the mapping, usually the
+  // packet's source: the name for RemoveClient. kNone if translated, else the packet is dropped:
+  //   kNatNoMapping   an RST or ICMP error about nothing we know; the group has no address
   //   kNatQuota, kNatNoPort, kNatTableFull   no mapping or flow to be had
   //   kSpoofedSource  the source's mapping belongs to another client
   //   kNatProtocol, kNatMalformed            see FindTransport
-  stack::Drop Outbound(stack::ByteSpan packet, stack::Ip4 external, stack::Ip4 client,
-                       uint32_t now_s);
+  stack::Drop Outbound(stack::ByteSpan packet, uint8_t group, stack::Ip4 client, uint32_t now_s);
 
   // Internet -> client. The destination becomes the inside one; gives the client. kNatNoMapping and
   // kNatProtocol mean that the packet is not for a client: adit's own services on that address come
@@ -74,73 +71,39 @@ class Nat {
   void RemoveClient(stack::Ip4 client, uint32_t now_s);
 
   // Frees what timed out, looking at up to `budget` table entries (2 or more) from where the last
-  // call stopped; to be called every second or so. UDP and ICMP mappings let nothing in from the
-  // moment they expire, swept or not; TCP mappings stay until the last of their flows is swept.
+  // call stopped; to be called so often that the whole table is seen every minute or so. UDP and
+  // ICMP mappings let nothing in from the moment they expire, swept or not; TCP mappings stay until
+  // the last of their flows is swept.
   void Sweep(uint32_t now_s, uint32_t budget);
+  uint32_t entries() const { return mappings_.extent() + flows_.extent(); }  // to be swept
 
   uint32_t mappings() const { return mappings_.size(); }
   uint32_t flows() const { return flows_.size(); }
   uint32_t MappingsOf(stack::Ip4 client) const;
-  uint32_t clients() const { return static_cast<uint32_t>(clients_.size()); }
+  uint32_t clients() const { return mappings_.clients(); }
 
  private:
-  struct Mapping {
-    Kind kind = Kind::kUdp;
-    uint16_t external_port = 0;
-    stack::Endpoint inside;
-    stack::Ip4 external, client;
-    uint32_t last_s = 0;                            // last outbound packet
-    uint32_t flows = kNoIndex;                      // chain of its flows
-    uint32_t next = kNoIndex, previous = kNoIndex;  // the client's chain
-  };
-  struct Inside {
-    Kind kind;
-    stack::Endpoint endpoint;
-    stack::Ip4 external;
-    bool operator==(const Inside&) const = default;
-    template <class H>
-    friend H AbslHashValue(H h, const Inside& i) {
-      return H::combine(std::move(h), i.kind, i.endpoint, i.external);
-    }
-  };
-  struct Client {
-    uint32_t mappings = kNoIndex;  // chain
-    uint32_t mapping_count = 0;
-    uint32_t flow_count = 0;
-  };
-  struct External {
-    stack::Ip4 ip;
-    PortPool ports;
-    std::array<std::vector<uint32_t>, kKinds> mapping;  // by PortPool::SlotOf
-  };
-
-  External* FindExternal(stack::Ip4 ip);
-  const External* FindExternal(stack::Ip4 ip) const;
-  uint32_t FindInside(const Inside& inside) const;
   uint32_t FindOutside(Kind kind, stack::Endpoint outside, uint32_t now_s) const;
-  stack::Drop OutboundError(stack::ByteSpan packet, const Transport& transport, stack::Ip4 external,
+  stack::Drop OutboundError(stack::ByteSpan packet, const Transport& transport, uint8_t group,
                             stack::Ip4 client);
   stack::Result<stack::Ip4, stack::Drop> InboundError(stack::ByteSpan packet,
                                                       const Transport& transport, uint32_t now_s);
   stack::Result<uint32_t, stack::Drop> MakeMapping(const Inside& inside, stack::Ip4 client,
                                                    uint32_t now_s);
-  void Chain(uint32_t mapping);
-  void Unchain(uint32_t mapping);
   void RemoveMapping(uint32_t mapping, uint32_t now_s);
   bool IsExpired(uint32_t mapping, uint32_t now_s) const;
   bool MayComplain(uint32_t mapping, stack::Endpoint remote) const;
+
+  uint32_t FlowTo(uint32_t mapping, stack::Endpoint remote, uint32_t now_s) const;
   stack::Drop TrackOut(uint32_t mapping, const Transport& transport, uint32_t now_s);
+  stack::Drop OpenFlow(uint32_t mapping, const Transport& transport, uint32_t now_s);
   bool TrackIn(uint32_t mapping, const Transport& transport, uint32_t now_s);
-  bool TracksFlows(Kind kind) const;
   void RemoveFlow(uint32_t flow);
 
-  Options options_;
-  stack::Rng& rng_;
-  std::vector<std::unique_ptr<External>> externals_;
-  Slab<Mapping> mappings_;
-  absl::flat_hash_map<Inside, uint32_t> by_inside_;
-  absl::flat_hash_map<stack::Ip4, Client> clients_;
+  const Options options_;
+  Mappings mappings_;
   Conntrack flows_;
+  uint64_t groups_ = 0;                            // a bit for each that was ever used
   uint32_t swept_mappings_ = 0, swept_flows_ = 0;  // where the next Sweep goes on
 };
 

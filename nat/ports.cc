@@ -38,17 +38,16 @@ int PickBit(uint64_t bits, uint32_t random) {
 PortPool::PortPool(const PortRange& range)
     : quota_blocks_(std::max(1U, (range.quota + kPortsPerBlock - 1) / kPortsPerBlock)) {
   const uint32_t shards = std::max(1U, range.shards);
-  fresh_.reserve(kBlocks);
   for (uint32_t number = 0; number < kBlocks; ++number) {
     if (ShardOfPort(static_cast<uint16_t>(number * kPortsPerBlock), shards) != range.shard)
       continue;
     Block& block = block_[number];
     block.reserved = ReservedIn(number, range);
     if (block.reserved == kAll) continue;
-    block.ordinal = static_cast<int16_t>(owned_++);
-    fresh_.push_back(static_cast<uint16_t>(number));
+    owned_.push_back(static_cast<uint16_t>(number));
   }
-  clients_.reserve(owned_);  // a client has at least a block
+  fresh_ = owned_;                  // and never more: its memory is all there
+  clients_.reserve(owned_.size());  // a client has at least a block
 }
 
 stack::Result<uint16_t, Drop> PortPool::Take(Ip4 client, Kind kind, uint16_t inside_port,
@@ -147,13 +146,6 @@ void PortPool::WakeOldest() {
   fresh_.push_back(rest_first_);  // reserved: never allocates
   rest_first_ = block_[rest_first_].next;
   --resting_;
-}
-
-int32_t PortPool::SlotOf(uint16_t port) const {
-  const Block& block = block_[BlockOf(port)];
-  if (block.ordinal < 0) return -1;
-  return static_cast<int32_t>(static_cast<uint32_t>(block.ordinal) * kPortsPerBlock +
-                              port % kPortsPerBlock);
 }
 
 }  // namespace nat

@@ -56,21 +56,14 @@ class PortPool {
   // Precondition: `port` was given out by Take for `kind`.
   void GiveBack(Kind kind, uint16_t port, uint32_t now_s);
 
-  // Position of a port in a dense table of all ports this pool may give out, 0..slots()-1; -1 if it
-  // is not one of them.
-  int32_t SlotOf(uint16_t port) const;
-  uint32_t slots() const { return owned_ * kPortsPerBlock; }
-
-  uint32_t blocks() const { return owned_; }  // that this shard has
-  uint32_t blocks_in_use() const {
-    return owned_ - static_cast<uint32_t>(fresh_.size()) - resting_;
-  }
+  uint32_t blocks() const { return static_cast<uint32_t>(owned_.size()); }  // that this shard has
+  uint32_t free_blocks() const { return static_cast<uint32_t>(fresh_.size()) + resting_; }
+  uint32_t blocks_in_use() const { return blocks() - free_blocks(); }
   uint32_t clients() const { return static_cast<uint32_t>(clients_.size()); }
 
  private:
   static constexpr uint16_t kNone = 0xffff;
   struct Block {
-    int16_t ordinal = -1;                 // among this shard's blocks; -1: not ours
     uint16_t next = kNone;                // the client's next block, or the next one that rests
     stack::Ip4 client;                    // whose it is, while it is used
     uint32_t rested_s = 0;                // when its rest ends
@@ -91,8 +84,8 @@ class PortPool {
   void WakeOldest();
 
   uint32_t quota_blocks_;
-  uint32_t owned_ = 0;
   std::array<Block, kBlocks> block_{};
+  std::vector<uint16_t> owned_;  // block numbers of this shard
   std::vector<uint16_t> fresh_;  // block numbers, in no order
   uint16_t rest_first_ = kNone, rest_last_ = kNone;
   uint32_t resting_ = 0;

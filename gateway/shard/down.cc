@@ -147,8 +147,7 @@ void Down::Report(absl::Time now, stack::PacketBuf error, stack::Ip4 client) {
   const auto interface = static_cast<uint8_t>(hop.index);
   if (tables_.settings.interfaces[interface].nat) {
     stack::wire::SetSource(error.bytes(), client);
-    const Drop drop = tables_.translator.Outbound(error.bytes(), tables_.OwnAddress(interface),
-                                                  client, Seconds(now));
+    const Drop drop = tables_.translator.Outbound(error.bytes(), interface, client, Seconds(now));
     if (drop != Drop::kNone) return tables_.stats.Drop(drop);
   }
   const Drop drop = tables_.egress.Send(now, error, interface, hop.via.IsZero() ? to : hop.via);

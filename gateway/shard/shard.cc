@@ -6,9 +6,18 @@
 namespace gateway::shard {
 namespace {
 
-// NAT tables, stale ARP and reassembly are looked after this often; none of them needs to be exact.
+// Stale ARP and reassembly are looked after this often; neither needs to be exact.
 constexpr absl::Duration kChores = absl::Seconds(1);
-constexpr uint32_t kSweepBudget = 2048;
+// NAT tables are swept a little at a time, all of them within a minute: 512 entries take some 10
+// us.
+constexpr absl::Duration kSweepAll = absl::Seconds(60);
+constexpr uint32_t kSweepBudget = 512;
+constexpr absl::Duration kMinSweepInterval = absl::Milliseconds(1);
+
+absl::Duration SweepInterval(uint32_t entries) {
+  const absl::Duration interval = kSweepAll * (double{kSweepBudget} / std::max(1U, entries));
+  return std::clamp(interval, kMinSweepInterval, kChores);
+}
 // How long an orderly end may take before it is cut short.
 constexpr absl::Duration kDrainLimit = absl::Seconds(5);
 constexpr size_t kMailARound = 256;
@@ -34,7 +43,8 @@ Shard::Shard(absl::Time now, Environment environment)
       peers_(now, tables_, sealer_, env_.ask_crew),
       down_(tables_, peers_, sealer_, post_),
       up_(tables_, peers_, fifo_, down_, post_),
-      next_chores_(now + kChores) {}
+      next_chores_(now + kChores),
+      next_sweep_(now + kChores) {}
 
 bool Shard::Round(absl::Time now) {
   ++tables_.stats.rounds;
@@ -197,9 +207,12 @@ void Shard::RunDeadlines(absl::Time now) {
   peers_.EndSpentSas(now);
   if (peers_.NextDeadline() <= now) peers_.OnDeadline(now);
   if (home_ && home_->NextDeadline() <= now) home_->OnDeadline(now, outcome_);
+  if (now >= next_sweep_) {
+    tables_.translator.Sweep(Seconds(now), kSweepBudget);
+    next_sweep_ = now + SweepInterval(tables_.translator.entries());
+  }
   if (now < next_chores_) return;
   next_chores_ = now + kChores;
-  tables_.translator.Sweep(Seconds(now), kSweepBudget);
   tables_.outer.Expire(now);
   tables_.inner.Expire(now);
   tables_.egress.Expire(now);
@@ -207,7 +220,7 @@ void Shard::RunDeadlines(absl::Time now) {
 }
 
 absl::Time Shard::NextDeadline() const {
-  absl::Time next = std::min({peers_.NextDeadline(), next_chores_, drain_until_});
+  absl::Time next = std::min({peers_.NextDeadline(), next_chores_, next_sweep_, drain_until_});
   return home_ ? std::min(next, home_->NextDeadline()) : next;
 }
 
@@ -259,6 +272,8 @@ void Shard::Report(absl::Time now) {
                   {"down_packets", s.down_packets},
                   {"down_bytes", s.down_bytes},
                   {"mailed", s.mailed},
+                  {"nat_mappings", tables_.translator.mappings()},
+                  {"nat_flows", tables_.translator.flows()},
                   {"rounds", s.rounds}},
                  "counters");
   const Census c = census();

@@ -117,7 +117,7 @@ class Shard {
   Up up_;
   std::unique_ptr<home::Home> home_;  // shard 0 only
   home::Outcome outcome_;
-  absl::Time next_chores_;
+  absl::Time next_chores_, next_sweep_;
   absl::Time drain_until_ = absl::InfiniteFuture();
   std::atomic<bool> drained_{false};
 };

@@ -46,7 +46,7 @@ void Tables::AddRoutes(uint8_t i) {
     router.Add(*state.address, {Kind::kInterface, i, {}});
     router.Add({state.address->address, 32}, {Kind::kLocal, i, {}});
     if (state.gateway) router.Add(kDefaultRoute, {Kind::kInterface, i, *state.gateway});
-    if (settings.interfaces[i].nat) translator.AddExternal(state.address->address);
+    if (settings.interfaces[i].nat) translator.AddExternal(state.address->address, i);
     for (const auto& route : state.routes) {
       router.Add(route.prefix, {Kind::kInterface, i, route.via});
     }

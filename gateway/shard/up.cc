@@ -221,9 +221,7 @@ Drop Up::ToUs(absl::Time now, Packet& packet) {
 // 14
 Drop Up::NatOutbound(absl::Time now, Packet& packet) {
   if (!tables_.settings.interfaces[packet.interface].nat) return Drop::kNone;
-  const stack::Ip4 external = tables_.OwnAddress(packet.interface);
-  if (external.IsZero()) return Drop::kNoRoute;  // no lease yet
-  return tables_.translator.Outbound(packet.buf.bytes(), external, packet.session->address,
+  return tables_.translator.Outbound(packet.buf.bytes(), packet.interface, packet.session->address,
                                      Seconds(now));
 }
 

@@ -23,14 +23,14 @@ struct World {
                rng};
   nat::Filter filter{{{.protocol = 6, .first_port = 25, .last_port = 25}}};
   uint32_t now_s = 0;
-  World() { nat.AddExternal(kExternal); }
+  World() { nat.AddExternal(kExternal, 0); }
 };
 
 // A dropped packet must come back as it was.
 void Translate(World& world, stack::ByteSpan packet, bool out) {
   const stack::Bytes before = stack::ToBytes(packet);
   const bool dropped =
-      out ? world.nat.Outbound(packet, kExternal, kClient, world.now_s) != stack::Drop::kNone
+      out ? world.nat.Outbound(packet, 0, kClient, world.now_s) != stack::Drop::kNone
           : !world.nat.Inbound(packet, world.now_s).ok();
   if (dropped && !std::ranges::equal(before, packet)) std::abort();
 }

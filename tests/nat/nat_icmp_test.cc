@@ -22,11 +22,11 @@ const Endpoint kInside{kAlice, 4000};
 
 class NatIcmp : public testing::Test {
  protected:
-  NatIcmp() : nat({}, rng) { nat.AddExternal(kExternal); }
+  NatIcmp() : nat({}, rng) { nat.AddExternal(kExternal, 0); }
 
   // `sent` as it left towards the internet.
   Bytes Translated(Bytes sent) {
-    EXPECT_EQ(nat.Outbound(sent, kExternal, kAlice, 0), Drop::kNone);
+    EXPECT_EQ(nat.Outbound(sent, 0, kAlice, 0), Drop::kNone);
     return sent;
   }
   Drop In(Bytes& packet) {
@@ -69,7 +69,7 @@ TEST_F(NatIcmp, ClientsErrorsGoOutWithThePacketAsItCame) {
     Bytes at_client = came;
     ASSERT_EQ(In(at_client), Drop::kNone);
     Bytes error = FragNeeded(kAlice, kWeb.ip, at_client);
-    ASSERT_EQ(nat.Outbound(error, kExternal, kAlice, 0), Drop::kNone);
+    ASSERT_EQ(nat.Outbound(error, 0, kAlice, 0), Drop::kNone);
     EXPECT_EQ(stack::ToHex(error), stack::ToHex(FragNeeded(kExternal, kWeb.ip, came)));
   }
 }
@@ -77,7 +77,7 @@ TEST_F(NatIcmp, ClientsErrorsGoOutWithThePacketAsItCame) {
 TEST_F(NatIcmp, ErrorsMakeAndRefreshNothing) {
   Bytes about = Udp(kWeb, kInside);
   Bytes error = FragNeeded(kAlice, kWeb.ip, about);
-  EXPECT_EQ(nat.Outbound(error, kExternal, kAlice, 0), Drop::kNatNoMapping);
+  EXPECT_EQ(nat.Outbound(error, 0, kAlice, 0), Drop::kNatNoMapping);
   EXPECT_EQ(nat.mappings(), 0u);
 
   const Bytes out = Translated(Udp(kInside, kWeb));
@@ -92,7 +92,7 @@ TEST_F(NatIcmp, ErrorOfAnotherClientIsRefused) {
   Bytes at_client = Udp(kWeb, {kExternal, port});
   ASSERT_EQ(In(at_client), Drop::kNone);
   Bytes error = FragNeeded(Ip("10.99.0.66"), kWeb.ip, at_client);
-  EXPECT_EQ(nat.Outbound(error, kExternal, Ip("10.99.0.66"), 0), Drop::kSpoofedSource);
+  EXPECT_EQ(nat.Outbound(error, 0, Ip("10.99.0.66"), 0), Drop::kSpoofedSource);
 }
 
 // Sets the ICMP checksum of an error over whatever stands there.
@@ -142,7 +142,7 @@ TEST_F(NatIcmp, ErrorsAboutOurOwnPacketsAreNotForClients) {
 
 TEST_F(NatIcmp, QuotedSourceMustBeTheAddressItWasSentTo) {
   const uint16_t port = SourcePortOf(Translated(Udp(kInside, kWeb)));
-  nat.AddExternal(Ip("203.0.113.77"));
+  nat.AddExternal(Ip("203.0.113.77"), 0);
   Bytes forged = FragNeeded(kRouter, Ip("203.0.113.77"), Udp({kExternal, port}, kWeb));
   EXPECT_EQ(In(forged), Drop::kNatNoMapping);
 }

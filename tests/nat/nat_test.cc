@@ -1,5 +1,6 @@
 #include "nat/nat.h"
 
+#include <map>
 #include <set>
 
 #include "gtest/gtest.h"
@@ -22,11 +23,11 @@ const Endpoint kOther = At("198.51.100.7", 5000);
 
 class NatTest : public testing::Test {
  protected:
-  explicit NatTest(const Options& options = {}) : nat(options, rng) { nat.AddExternal(kExternal); }
-
-  Drop Out(Bytes& packet, Ip4 client = kAlice) {
-    return nat.Outbound(packet, kExternal, client, now);
+  explicit NatTest(const Options& options = {}) : nat(options, rng) {
+    nat.AddExternal(kExternal, 0);
   }
+
+  Drop Out(Bytes& packet, Ip4 client = kAlice) { return nat.Outbound(packet, 0, client, now); }
   // Sends and tells the external port; 0 if the packet was dropped.
   uint16_t Send(Bytes packet, Ip4 client = kAlice) {
     return Out(packet, client) == Drop::kNone ? SourcePortOf(packet) : uint16_t{0};
@@ -232,19 +233,19 @@ TEST_F(NatTest, InboundMissesLeaveThePacketAlone) {
   }
 }
 
-TEST_F(NatTest, UnknownExternalAddressIsNoAddress) {
+TEST_F(NatTest, AGroupWithoutAddressTranslatesNothing) {
   Bytes packet = Udp({kAlice, 4000}, kWeb);
-  EXPECT_EQ(nat.Outbound(packet, Ip("203.0.113.9"), kAlice, now), Drop::kNatNoMapping);
+  EXPECT_EQ(nat.Outbound(packet, 5, kAlice, now), Drop::kNatNoMapping);
 }
 
 TEST_F(NatTest, RemovedExternalTakesItsMappingsAlong) {
   const Ip4 second = Ip("203.0.113.9");
-  nat.AddExternal(second);
-  nat.AddExternal(second);
+  nat.AddExternal(second, 1);
+  nat.AddExternal(second, 1);
   Bytes a = Tcp({kAlice, 4000}, kWeb, kTcpSyn);
   Bytes b = a;
-  ASSERT_EQ(nat.Outbound(a, kExternal, kAlice, now), Drop::kNone);
-  ASSERT_EQ(nat.Outbound(b, second, kAlice, now), Drop::kNone);
+  ASSERT_EQ(nat.Outbound(a, 0, kAlice, now), Drop::kNone);
+  ASSERT_EQ(nat.Outbound(b, 1, kAlice, now), Drop::kNone);
   EXPECT_EQ(nat.mappings(), 2u);
   EXPECT_EQ(nat.flows(), 1u) << "the flow moved to the way it takes now";
   nat.RemoveExternal(second, now);
@@ -411,26 +412,79 @@ TEST_F(TinyNatTest, MappingsRunOut) {
   Options options;
   options.max_mappings = 4;
   Nat small(options, rng);
-  small.AddExternal(kExternal);
+  small.AddExternal(kExternal, 0);
   Drop last = Drop::kNone;
   int made = 0;
   for (uint16_t port = 1; last == Drop::kNone; ++port) {
     Bytes packet = Udp({kAlice, port}, kWeb);
-    last = small.Outbound(packet, kExternal, kAlice, now);
+    last = small.Outbound(packet, 0, kAlice, now);
     made += last == Drop::kNone ? 1 : 0;
   }
   EXPECT_EQ(made, 4);
   EXPECT_EQ(last, Drop::kNatTableFull);
 }
 
+// ---- Several addresses, RFC 4787 REQ-2 ----
+
+TEST(NatAddresses, AClientKeepsOneAndClientsSpread) {
+  test::FixedRng rng;
+  Nat nat({}, rng);
+  const Ip4 externals[] = {Ip("203.0.113.1"), Ip("203.0.113.2"), Ip("203.0.113.3")};
+  for (const Ip4 external : externals) nat.AddExternal(external, 3);
+  std::map<Ip4, int> clients_of;
+  for (uint32_t c = 0; c < 300; ++c) {
+    const Ip4 client{kAlice.value + c};
+    std::set<Ip4> seen;
+    for (uint16_t port = 1; port <= 3; ++port) {
+      for (Bytes packet : {Udp({client, port}, kWeb), Tcp({client, port}, kOther, kTcpSyn)}) {
+        ASSERT_EQ(nat.Outbound(packet, 3, client, 0), Drop::kNone);
+        seen.insert({stack::Load32(&packet[12])});
+      }
+    }
+    ASSERT_EQ(seen.size(), 1u);
+    ++clients_of[*seen.begin()];
+  }
+  for (const Ip4 external : externals) EXPECT_EQ(clients_of[external], 100);
+}
+
+TEST(NatAddresses, GroupsDoNotMix) {
+  test::FixedRng rng;
+  Nat nat({}, rng);
+  const Ip4 first = Ip("203.0.113.1"), second = Ip("198.18.0.1");
+  nat.AddExternal(first, 0);
+  nat.AddExternal(second, 1);
+  for (const uint8_t group : {uint8_t{0}, uint8_t{1}, uint8_t{0}}) {
+    Bytes packet = Udp({kAlice, 4000}, kWeb);
+    ASSERT_EQ(nat.Outbound(packet, group, kAlice, 0), Drop::kNone);
+    EXPECT_EQ(stack::Load32(&packet[12]), (group == 0 ? first : second).value);
+  }
+  EXPECT_EQ(nat.mappings(), 2u);
+  EXPECT_EQ(nat.MappingsOf(kAlice), 2u);
+  nat.RemoveClient(kAlice, 0);
+  EXPECT_EQ(nat.mappings(), 0u);
+  EXPECT_EQ(nat.clients(), 0u);
+}
+
+// ---- TCP that begins from outside, RFC 5382 REQ-2 and REQ-4 ----
+
+TEST_F(StrictNatTest, SimultaneousOpenSucceeds) {
+  const uint16_t port = Send(Udp({kAlice, 4000}, kWeb));  // how the far end learned the port
+  EXPECT_EQ(In(Tcp(kWeb, {kExternal, port}, kTcpSyn)), Drop::kNatNoMapping) << "held in silence";
+  const uint16_t tcp = Send(Tcp({kAlice, 4000}, kWeb, kTcpSyn));
+  EXPECT_EQ(In(Tcp(kWeb, {kExternal, tcp}, kTcpSyn)), Drop::kNone);
+  EXPECT_EQ(Send(Tcp({kAlice, 4000}, kWeb, kTcpSyn | kTcpAck)), tcp);
+  now += 7000;
+  EXPECT_EQ(In(Tcp(kWeb, {kExternal, tcp})), Drop::kNone) << "established";
+}
+
 TEST(NatShards, PortsAreOfTheOwnShardOnly) {
   test::FixedRng rng;
   for (uint32_t shard = 0; shard < 3; ++shard) {
     Nat nat({.ports = {.shard = shard, .shards = 3}}, rng);
-    nat.AddExternal(kExternal);
+    nat.AddExternal(kExternal, 0);
     for (uint16_t i = 1; i <= 300; ++i) {
       Bytes packet = Udp({kAlice, i}, kWeb);
-      ASSERT_EQ(nat.Outbound(packet, kExternal, kAlice, 0), Drop::kNone);
+      ASSERT_EQ(nat.Outbound(packet, 0, kAlice, 0), Drop::kNone);
       EXPECT_EQ(ShardOfPort(SourcePortOf(packet), 3), shard);
     }
   }

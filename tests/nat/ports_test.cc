@@ -156,19 +156,6 @@ TEST(Ports, ChoiceIsSpread) {
   EXPECT_GT(seen.size(), 190u);
 }
 
-TEST(Ports, SlotsAreDense) {
-  PortPool pool({.shard = 1, .shards = 3});
-  std::set<int32_t> slots;
-  for (uint32_t port = 0; port < 65536; ++port) {
-    const int32_t slot = pool.SlotOf(static_cast<uint16_t>(port));
-    if (slot < 0) continue;
-    EXPECT_EQ(ShardOfPort(static_cast<uint16_t>(port), 3), 1u);
-    slots.insert(slot);
-  }
-  EXPECT_EQ(slots.size(), pool.slots());
-  EXPECT_EQ(*slots.rbegin(), static_cast<int32_t>(pool.slots()) - 1);
-}
-
 TEST(Ports, EmptyRangeHasNothing) {
   test::FixedRng rng;
   PortPool pool({.first = 3000, .last = 2000});
