@@ -62,6 +62,11 @@ int Mappings::AddressFor(Ip4 client, uint8_t group) const {
   return best;
 }
 
+bool Mappings::IsShortOfPorts(uint32_t mapping) const {
+  const PortPool& ports = externals_[clients_[records_[mapping].owner].address]->ports;
+  return ports.blocks_in_use() * 4 >= ports.blocks() * 3;
+}
+
 // ---- Finding ----
 
 uint32_t Mappings::HashOf(const Inside& inside) const {
@@ -91,6 +96,13 @@ uint32_t Mappings::FindOutside(Kind kind, Endpoint outside) const {
   });
 }
 
+uint32_t Mappings::NextOutside(uint32_t mapping) const {
+  const Mapping& before = records_[mapping];
+  return by_outside_.FindNext(mapping, [&](const Mapping& m) {
+    return m.outside == before.outside && m.inside.kind == before.inside.kind;
+  });
+}
+
 uint32_t Mappings::FindClient(Ip4 client, uint8_t group) const {
   return by_name_.Find(HashOf(client, group),
                        [&](const Client& c) { return c.ip == client && c.group == group; });
@@ -99,6 +111,15 @@ uint32_t Mappings::FindClient(Ip4 client, uint8_t group) const {
 const Client* Mappings::Find(Ip4 client, uint8_t group) const {
   const uint32_t found = FindClient(client, group);
   return found == kNoIndex ? nullptr : &clients_[found];
+}
+
+uint32_t Mappings::AnyAtAddressOf(Ip4 client, const Inside& inside) {
+  const int address = AddressFor(client, inside.group);
+  if (address < 0) return kNoIndex;
+  const External& external = *externals_[static_cast<size_t>(address)];
+  const int32_t port = external.ports.AnyInUse(inside.kind, rng_);
+  if (port < 0) return kNoIndex;
+  return FindOutside(inside.kind, {external.ip, static_cast<uint16_t>(port)});
 }
 
 // ---- Coming and going ----
@@ -112,6 +133,19 @@ stack::Result<uint32_t, Drop> Mappings::Make(const Inside& inside, Ip4 client, u
   if (!port.ok()) return port.error();
   const uint32_t index = Insert(inside, client, static_cast<uint16_t>(address), *port);
   records_[index].last_s = now_s;
+  return index;
+}
+
+stack::Result<uint32_t, Drop> Mappings::Join(const Inside& inside, Ip4 client, uint32_t host,
+                                             uint32_t now_s) {
+  const Client* known = Find(client, inside.group);
+  if (known != nullptr && known->guest_count >= ports_.quota) return Drop::kNatQuota;
+  if (records_.full()) return Drop::kNatTableFull;
+  const uint32_t index = Insert(inside, client, OwnerOf(host).address, records_[host].outside.port);
+  Mapping& mapping = records_[index];
+  mapping.last_s = now_s;
+  mapping.tracked = mapping.guest = mapping.shared = records_[host].shared = true;
+  ++OwnerOf(index).guest_count;
   return index;
 }
 
@@ -154,6 +188,7 @@ void Mappings::Unchain(uint32_t index) {
   Client& owner = OwnerOf(index);
   if (mapping.next != kNoIndex) records_[mapping.next].previous = mapping.previous;
   (mapping.previous == kNoIndex ? owner.mappings : records_[mapping.previous].next) = mapping.next;
+  if (mapping.guest) --owner.guest_count;
   if (--owner.mapping_count != 0) return;
   by_name_.Erase(mapping.owner);
   clients_.Free(mapping.owner);
@@ -162,11 +197,22 @@ void Mappings::Unchain(uint32_t index) {
 void Mappings::Remove(uint32_t index, uint32_t now_s) {
   by_inside_.Erase(index);
   by_outside_.Erase(index);
-  const Mapping& mapping = records_[index];
-  PortPool& ports = externals_[OwnerOf(index).address]->ports;
-  ports.GiveBack(mapping.inside.kind, mapping.outside.port, now_s);
+  Leave(index, now_s);
   Unchain(index);
   records_.Free(index);
+}
+
+// The port is free when nobody is left at it; one who is left alone need not share any more.
+void Mappings::Leave(uint32_t index, uint32_t now_s) {
+  const Mapping& mapping = records_[index];
+  const uint32_t other =
+      mapping.shared ? FindOutside(mapping.inside.kind, mapping.outside) : kNoIndex;
+  if (other == kNoIndex) {
+    PortPool& ports = externals_[OwnerOf(index).address]->ports;
+    ports.GiveBack(mapping.inside.kind, mapping.outside.port, now_s);
+  } else if (NextOutside(other) == kNoIndex) {
+    records_[other].shared = false;
+  }
 }
 
 }  // namespace nat

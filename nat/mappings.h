@@ -3,7 +3,8 @@
 //
 // Addresses come in groups: traffic that leaves by one interface is translated to any address of
 // its group. A client keeps one of them as long as it has mappings ("paired", RFC 4787 REQ-2), and
-// clients spread over the addresses that have most room.
+// clients spread over the addresses that have most room. A port has one mapping, except where none
+// was left for another client: then some share it, and are told apart by whom they talk to (nat.h).
 #pragma once
 
 #include <cstdint>
@@ -35,6 +36,8 @@ struct Inside {
 struct Mapping {
   Inside inside;
   bool tracked = false;  // every remote it talks to is a flow in the table
+  bool shared = false;   // others have the same port
+  bool guest = false;    // it came to a port that another client held
   stack::Endpoint outside;
   stack::Ip4 client;
   uint32_t last_s = 0;                            // last outbound packet
@@ -52,6 +55,7 @@ struct Client {
   uint32_t mappings = kNoIndex;  // chain
   uint32_t mapping_count = 0;
   uint32_t flow_count = 0;
+  uint32_t guest_count = 0;  // of the mappings
   Link by_name;
 };
 
@@ -66,16 +70,27 @@ class Mappings {
   void RemoveExternal(stack::Ip4 external);
   bool IsExternal(stack::Ip4 ip) const { return by_ip_.contains(ip); }
 
-  // kNoIndex if there is none.
+  // kNoIndex if there is none. More mappings of the same port are found by NextOutside.
   uint32_t FindInside(const Inside& inside) const;
   uint32_t FindOutside(Kind kind, stack::Endpoint outside) const;
+  uint32_t NextOutside(uint32_t mapping) const;
 
   // A mapping with a port of its own. kNatNoMapping: the group has no address. kNatQuota,
   // kNatNoPort, kNatTableFull. Precondition: there is none for `inside`.
   stack::Result<uint32_t, stack::Drop> Make(const Inside& inside, stack::Ip4 client,
                                             uint32_t now_s);
+  // One that joins the mapping `host` at its port. kNatQuota, kNatTableFull. Precondition: both are
+  // `tracked`, and go on to be.
+  stack::Result<uint32_t, stack::Drop> Join(const Inside& inside, stack::Ip4 client, uint32_t host,
+                                            uint32_t now_s);
   // Precondition: its flows are gone.
   void Remove(uint32_t mapping, uint32_t now_s);
+
+  // A mapping of any client at the address that `client` has in the group, or would get, taken at
+  // random; kNoIndex if chance found none.
+  uint32_t AnyAtAddressOf(stack::Ip4 client, const Inside& inside);
+  // Whether ports have become so few that mappings may soon have to share.
+  bool IsShortOfPorts(uint32_t mapping) const;
 
   Mapping& operator[](uint32_t mapping) { return records_[mapping]; }
   const Mapping& operator[](uint32_t mapping) const { return records_[mapping]; }
@@ -104,6 +119,7 @@ class Mappings {
   uint32_t Insert(const Inside& inside, stack::Ip4 client, uint16_t address, uint16_t port);
   void Chain(uint32_t mapping);
   void Unchain(uint32_t mapping);
+  void Leave(uint32_t mapping, uint32_t now_s);
 
   const PortRange ports_;
   stack::Rng& rng_;

@@ -14,6 +14,11 @@ using stack::Endpoint;
 using stack::Ip4;
 using Role = Transport::Role;
 
+// Ports tried for one that may be shared, and how many may share it: bounds of the work a packet
+// can cause.
+constexpr int kSharingTries = 32;
+constexpr int kMaxSharers = 8;
+
 }  // namespace
 
 Nat::Nat(const Options& options, stack::Rng& rng)
@@ -47,7 +52,7 @@ Drop Nat::Outbound(ByteSpan packet, uint8_t group, Ip4 client, uint32_t now_s) {
   const bool is_new = mapping == kNoIndex;
   if (is_new) {
     if ((transport->tcp_flags & kTcpRst) != 0) return Drop::kNatNoMapping;
-    const auto made = MakeMapping(inside, client, now_s);
+    const auto made = MakeMapping(inside, client, transport->flow.destination, now_s);
     if (!made.ok()) return made.error();
     mapping = *made;
   }
@@ -84,7 +89,7 @@ stack::Result<Ip4, Drop> Nat::Inbound(ByteSpan packet, uint32_t now_s) {
   if (transport->role == Role::kIcmpError) return InboundError(packet, *transport, now_s);
   if (transport->role == Role::kEchoRequest) return Drop::kNatNoMapping;
   const Flow& flow = transport->flow;
-  const uint32_t mapping = FindOutside(flow.kind, flow.destination, now_s);
+  const uint32_t mapping = FindOutside(flow.kind, flow.destination, flow.source, now_s);
   if (mapping == kNoIndex || !TrackIn(mapping, *transport, now_s)) return Drop::kNatNoMapping;
   RewriteDestination(packet, *transport, mappings_[mapping].inside.endpoint);
   return mappings_[mapping].client;
@@ -99,7 +104,7 @@ stack::Result<Ip4, Drop> Nat::InboundError(ByteSpan packet, const Transport& tra
   const Flow& flow = inner->flow;
   if (flow.kind == Kind::kIcmp && inner->echo_reply) return Drop::kNatNoMapping;
   if (flow.source.ip != transport.flow.destination.ip) return Drop::kNatNoMapping;
-  const uint32_t index = FindOutside(flow.kind, flow.source, now_s);
+  const uint32_t index = FindOutside(flow.kind, flow.source, flow.destination, now_s);
   if (index == kNoIndex) return Drop::kNatNoMapping;
   const Mapping& mapping = mappings_[index];
   if (!MayComplain(index, flow.destination)) return Drop::kNatNoMapping;
@@ -118,17 +123,51 @@ bool Nat::MayComplain(uint32_t mapping, Endpoint remote) const {
 
 // ---- Mappings ----
 
-uint32_t Nat::FindOutside(Kind kind, Endpoint outside, uint32_t now_s) const {
-  const uint32_t mapping = mappings_.FindOutside(kind, outside);
-  return mapping == kNoIndex || IsExpired(mapping, now_s) ? kNoIndex : mapping;
+// Of several that share the port, the one that talks to this remote.
+uint32_t Nat::FindOutside(Kind kind, Endpoint outside, Endpoint remote, uint32_t now_s) const {
+  uint32_t mapping = mappings_.FindOutside(kind, outside);
+  if (mapping == kNoIndex) return kNoIndex;
+  if (!mappings_[mapping].shared) return IsExpired(mapping, now_s) ? kNoIndex : mapping;
+  while (mapping != kNoIndex && FlowTo(mapping, remote, now_s) == kNoIndex) {
+    mapping = mappings_.NextOutside(mapping);
+  }
+  return mapping;
 }
 
-stack::Result<uint32_t, Drop> Nat::MakeMapping(const Inside& inside, Ip4 client, uint32_t now_s) {
+stack::Result<uint32_t, Drop> Nat::MakeMapping(const Inside& inside, Ip4 client, Endpoint remote,
+                                               uint32_t now_s) {
   const auto made = mappings_.Make(inside, client, now_s);
-  if (!made.ok()) return made.error();
-  mappings_[*made].tracked =
-      inside.kind == Kind::kTcp || options_.filtering == Filtering::kAddressAndPortDependent;
+  if (!made.ok()) {
+    return made.error() == Drop::kNatNoPort ? SharePort(inside, client, remote, now_s) : made;
+  }
+  mappings_[*made].tracked = inside.kind == Kind::kTcp ||
+                             options_.filtering == Filtering::kAddressAndPortDependent ||
+                             mappings_.IsShortOfPorts(*made);
   return made;
+}
+
+stack::Result<uint32_t, Drop> Nat::SharePort(const Inside& inside, Ip4 client, Endpoint remote,
+                                             uint32_t now_s) {
+  for (int tries = 0; tries < kSharingTries; ++tries) {
+    const uint32_t host = mappings_.AnyAtAddressOf(client, inside);
+    if (host == kNoIndex || !MayShareWith(host, remote, now_s)) continue;
+    const auto joined = mappings_.Join(inside, client, host, now_s);
+    if (joined.ok()) ++shared_;
+    return joined;
+  }
+  return Drop::kNatNoPort;
+}
+
+// Nobody at the port of `host` may talk to the newcomer's remote: replies could not be told apart.
+bool Nat::MayShareWith(uint32_t host, Endpoint remote, uint32_t now_s) const {
+  int sharers = 0;
+  const Mapping& first = mappings_[host];
+  for (uint32_t m = mappings_.FindOutside(first.inside.kind, first.outside); m != kNoIndex;
+       m = mappings_.NextOutside(m)) {
+    if (++sharers >= kMaxSharers || !mappings_[m].tracked) return false;
+    if (FlowTo(m, remote, now_s) != kNoIndex) return false;
+  }
+  return true;
 }
 
 void Nat::RemoveMapping(uint32_t index, uint32_t now_s) {
@@ -194,10 +233,20 @@ Drop Nat::TrackOut(uint32_t mapping, const Transport& transport, uint32_t now_s)
 Drop Nat::OpenFlow(uint32_t mapping, const Transport& transport, uint32_t now_s) {
   if ((transport.tcp_flags & kTcpRst) != 0) return Drop::kNone;  // refusing a stranger's SYN
   Mapping& m = mappings_[mapping];
+  const Endpoint remote = transport.flow.destination;
+  if (m.shared && FindOutside(m.inside.kind, m.outside, remote, now_s) != kNoIndex) {
+    return Drop::kNatNoPort;  // another who shares the port talks to this remote
+  }
   Client& owner = mappings_.OwnerOf(mapping);
   const bool has_quota = owner.flow_count < options_.flows_per_client;
   const uint32_t flow = has_quota ? flows_.Open(transport.flow, mapping, now_s, m.flows) : kNoIndex;
-  if (flow == kNoIndex) return has_quota ? Drop::kNatTableFull : Drop::kNatQuota;
+  if (flow == kNoIndex) {
+    const bool must = m.shared || m.inside.kind == Kind::kTcp ||
+                      options_.filtering == Filtering::kAddressAndPortDependent;
+    if (must) return has_quota ? Drop::kNatTableFull : Drop::kNatQuota;
+    m.tracked = false;  // then its port is not to be shared
+    return Drop::kNone;
+  }
   ++owner.flow_count;
   flows_.Touch(flow, transport.tcp_flags, Direction::kOut, now_s);
   return Drop::kNone;

@@ -7,6 +7,11 @@
 // external port may answer to it; kAddressAndPortDependent lets in only whom the client has written
 // to first.
 //
+// Where a client cannot have a port any more because all are in use, it shares one with others
+// (endpoint-dependent, the last resort): replies are told apart by their sender, so two who share a
+// port never talk to the same remote endpoint, and only remotes they have written to may answer.
+// For that the remotes of every mapping are kept in the flow table from the moment ports get short.
+//
 // A mapping belongs to the client that made it and is gone with it. UDP and ICMP mappings live by
 // their own timer, refreshed by outbound packets only; TCP mappings by their flows
 // (nat/conntrack.h). An unsolicited SYN that no mapping lets in is dropped in silence (RFC 5382
@@ -81,15 +86,20 @@ class Nat {
   uint32_t flows() const { return flows_.size(); }
   uint32_t MappingsOf(stack::Ip4 client) const;
   uint32_t clients() const { return mappings_.clients(); }
+  uint64_t shared() const { return shared_; }  // mappings that had to share a port, ever
 
  private:
-  uint32_t FindOutside(Kind kind, stack::Endpoint outside, uint32_t now_s) const;
+  uint32_t FindOutside(Kind kind, stack::Endpoint outside, stack::Endpoint remote,
+                       uint32_t now_s) const;
   stack::Drop OutboundError(stack::ByteSpan packet, const Transport& transport, uint8_t group,
                             stack::Ip4 client);
   stack::Result<stack::Ip4, stack::Drop> InboundError(stack::ByteSpan packet,
                                                       const Transport& transport, uint32_t now_s);
   stack::Result<uint32_t, stack::Drop> MakeMapping(const Inside& inside, stack::Ip4 client,
-                                                   uint32_t now_s);
+                                                   stack::Endpoint remote, uint32_t now_s);
+  stack::Result<uint32_t, stack::Drop> SharePort(const Inside& inside, stack::Ip4 client,
+                                                 stack::Endpoint remote, uint32_t now_s);
+  bool MayShareWith(uint32_t host, stack::Endpoint remote, uint32_t now_s) const;
   void RemoveMapping(uint32_t mapping, uint32_t now_s);
   bool IsExpired(uint32_t mapping, uint32_t now_s) const;
   bool MayComplain(uint32_t mapping, stack::Endpoint remote) const;
@@ -103,7 +113,8 @@ class Nat {
   const Options options_;
   Mappings mappings_;
   Conntrack flows_;
-  uint64_t groups_ = 0;                            // a bit for each that was ever used
+  uint64_t groups_ = 0;  // a bit for each that was ever used
+  uint64_t shared_ = 0;
   uint32_t swept_mappings_ = 0, swept_flows_ = 0;  // where the next Sweep goes on
 };
 

@@ -148,4 +148,11 @@ void PortPool::WakeOldest() {
   --resting_;
 }
 
+int32_t PortPool::AnyInUse(Kind kind, stack::Rng& rng) const {
+  if (owned_.empty()) return -1;
+  const uint16_t number = owned_[rng.U32() % owned_.size()];
+  const int bit = PickBit(block_[number].used[Index(kind)], rng.U32());
+  return bit < 0 ? -1 : static_cast<int32_t>(number * kPortsPerBlock) + bit;
+}
+
 }  // namespace nat

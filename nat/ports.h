@@ -56,6 +56,9 @@ class PortPool {
   // Precondition: `port` was given out by Take for `kind`.
   void GiveBack(Kind kind, uint16_t port, uint32_t now_s);
 
+  // A port that is given out for this kind, at random; -1 if the block it came upon has none.
+  int32_t AnyInUse(Kind kind, stack::Rng& rng) const;
+
   uint32_t blocks() const { return static_cast<uint32_t>(owned_.size()); }  // that this shard has
   uint32_t free_blocks() const { return static_cast<uint32_t>(fresh_.size()) + resting_; }
   uint32_t blocks_in_use() const { return blocks() - free_blocks(); }

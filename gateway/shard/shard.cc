@@ -274,6 +274,7 @@ void Shard::Report(absl::Time now) {
                   {"mailed", s.mailed},
                   {"nat_mappings", tables_.translator.mappings()},
                   {"nat_flows", tables_.translator.flows()},
+                  {"nat_shared", tables_.translator.shared()},
                   {"rounds", s.rounds}},
                  "counters");
   const Census c = census();

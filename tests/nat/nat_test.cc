@@ -465,6 +465,114 @@ TEST(NatAddresses, GroupsDoNotMix) {
   EXPECT_EQ(nat.clients(), 0u);
 }
 
+// ---- Ports shared as the last resort ----
+
+// One block of 64 ports, all of it Alice's.
+class FullNat : public NatTest {
+ protected:
+  explicit FullNat(Options options = {}) : NatTest(Tiny(std::move(options))) {
+    for (uint16_t i = 1; i <= 64; ++i) {
+      EXPECT_NE(Send(Tcp({kAlice, i}, kWeb, kTcpSyn)), 0);
+      EXPECT_NE(Send(Udp({kAlice, i}, kWeb)), 0);
+    }
+  }
+  static Options Tiny(Options options) {
+    options.ports.first = 2048;
+    options.ports.last = 2048 + 63;
+    return options;
+  }
+  Bytes Back(const Bytes& packet) {
+    Bytes back = packet;
+    EXPECT_TRUE(nat.Inbound(back, now).ok());
+    return back;
+  }
+};
+
+TEST_F(FullNat, AnotherClientSharesAPortTowardsAnotherRemote) {
+  for (const bool tcp : {true, false}) {
+    const auto build = [tcp](Endpoint from, Endpoint to) {
+      return tcp ? Tcp(from, to, kTcpSyn) : Udp(from, to);
+    };
+    const uint64_t before = nat.shared();
+    const uint16_t port = Send(build({kBob, 9}, kOther), kBob);
+    ASSERT_NE(port, 0);
+    EXPECT_EQ(nat.shared(), before + 1);
+    // Replies find who was meant by who sends them.
+    EXPECT_EQ(Back(build(kOther, {kExternal, port})), build(kOther, {kBob, 9}));
+    const Bytes at_alice = Back(build(kWeb, {kExternal, port}));
+    EXPECT_EQ(stack::Load32(&at_alice[16]), kAlice.value);
+    // Strangers find nobody, though filtering is endpoint-independent otherwise.
+    const Endpoint stranger = At("198.51.100.200", 1);
+    EXPECT_EQ(In(build(stranger, {kExternal, port})), Drop::kNatNoMapping);
+  }
+}
+
+TEST_F(FullNat, TwoNeverShareARemote) {
+  Bytes same = Tcp({kBob, 9}, kWeb, kTcpSyn);
+  EXPECT_EQ(Out(same, kBob), Drop::kNatNoPort);
+  ASSERT_NE(Send(Tcp({kBob, 9}, kOther, kTcpSyn), kBob), 0);
+  EXPECT_EQ(Out(same, kBob), Drop::kNatNoPort) << "nor by a mapping that is there already";
+  EXPECT_EQ(nat.MappingsOf(kBob), 1u);
+}
+
+TEST_F(FullNat, ErrorsFindTheSharerTheyAreAbout) {
+  Bytes sent = Udp({kBob, 9}, kOther);
+  ASSERT_EQ(Out(sent, kBob), Drop::kNone);
+  const Bytes error = Back(FragNeeded(Ip("198.51.100.254"), kExternal, sent));
+  EXPECT_EQ(stack::ToHex(error),
+            stack::ToHex(FragNeeded(Ip("198.51.100.254"), kBob, Udp({kBob, 9}, kOther))));
+}
+
+TEST_F(FullNat, ThePortIsFreeWhenTheLastSharerLeaves) {
+  const uint16_t port = Send(Tcp({kBob, 9}, kOther, kTcpSyn), kBob);
+  ASSERT_NE(port, 0);
+  nat.RemoveClient(kAlice, now);
+  EXPECT_EQ(Back(Tcp(kOther, {kExternal, port})), Tcp(kOther, {kBob, 9}));
+  EXPECT_EQ(In(Tcp(At("198.51.100.200", 1), {kExternal, port})), Drop::kNone)
+      << "alone at the port, it is endpoint-independent again";
+  nat.RemoveClient(kBob, now);
+  EXPECT_EQ(nat.mappings(), 0u);
+  EXPECT_EQ(nat.clients(), 0u);
+  for (uint16_t i = 1; i <= 64; ++i) EXPECT_NE(Send(Tcp({kBob, i}, kWeb, kTcpSyn), kBob), 0);
+  EXPECT_EQ(nat.shared(), 1u);
+}
+
+TEST_F(FullNat, AtMostEightShareAPort) {
+  int shared = 0;
+  for (uint16_t i = 1; i < 3000; ++i) {
+    shared += Send(Tcp({kBob, i}, {kOther.ip, i}, kTcpSyn), kBob) != 0 ? 1 : 0;
+  }
+  EXPECT_LE(shared, 64 * 7);
+  EXPECT_GT(shared, 64 * 4);
+}
+
+TEST(NatSharing, EndsAtTheQuota) {
+  test::FixedRng rng;
+  Nat nat({.ports = {.first = 2048, .last = 2111, .quota = 64}}, rng);
+  nat.AddExternal(kExternal, 0);
+  const auto send = [&nat](Ip4 client, uint16_t port, Endpoint to) {
+    Bytes packet = Tcp({client, port}, to, kTcpSyn);
+    return nat.Outbound(packet, 0, client, 0);
+  };
+  for (uint16_t i = 1; i <= 64; ++i) ASSERT_EQ(send(kAlice, i, kWeb), Drop::kNone);
+  EXPECT_EQ(send(kAlice, 65, kOther), Drop::kNatQuota) << "a quota is no lack of ports";
+  for (uint16_t i = 1; i <= 64; ++i) ASSERT_EQ(send(kBob, i, {kOther.ip, i}), Drop::kNone);
+  EXPECT_EQ(send(kBob, 65, {kOther.ip, 65}), Drop::kNatQuota);
+}
+
+// Of a client that may have no flows the remotes are not known: it keeps its ports to itself.
+TEST(NatSharing, NeedsEveryFlowOfThePort) {
+  test::FixedRng rng;
+  Nat nat({.ports = {.first = 2048, .last = 2111}, .flows_per_client = 0}, rng);
+  nat.AddExternal(kExternal, 0);
+  for (uint16_t i = 1; i <= 64; ++i) {
+    Bytes packet = Udp({kAlice, i}, kWeb);
+    ASSERT_EQ(nat.Outbound(packet, 0, kAlice, 0), Drop::kNone);
+  }
+  Bytes packet = Udp({kBob, 9}, kOther);
+  EXPECT_EQ(nat.Outbound(packet, 0, kBob, 0), Drop::kNatNoPort);
+}
+
 // ---- TCP that begins from outside, RFC 5382 REQ-2 and REQ-4 ----
 
 TEST_F(StrictNatTest, SimultaneousOpenSucceeds) {
