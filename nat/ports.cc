@@ -20,7 +20,11 @@ uint64_t ReservedIn(uint32_t number, const PortRange& range) {
   uint64_t reserved = 0;
   for (uint32_t bit = 0; bit < kPortsPerBlock; ++bit) {
     const auto port = static_cast<uint16_t>(number * kPortsPerBlock + bit);
-    const bool usable = port >= range.first && port <= range.last && !IsReservedPort(port);
+    const bool excluded = std::ranges::any_of(range.excluded, [port](const Ports& ports) {
+      return ports.first <= port && port <= ports.last;
+    });
+    const bool usable =
+        port >= range.first && port <= range.last && !excluded && !IsReservedPort(port);
     if (!usable) reserved |= uint64_t{1} << bit;
   }
   return reserved;

@@ -38,8 +38,13 @@ constexpr bool IsReservedPort(uint16_t port) {
   return port == 0 || port == 67 || port == 68 || port == 500 || port == 1701 || port == 4500;
 }
 
+struct Ports {
+  uint16_t first = 0, last = 0;  // both included
+};
+
 struct PortRange {
   uint16_t first = 1024, last = 65535;  // both included
+  std::vector<Ports> excluded = {};     // of these, what is not ours: the kernel's own, for one
   uint32_t shard = 0, shards = 1;       // only blocks of this shard are used
   uint32_t quota = 1024;                // ports a client may hold; rounded up to whole blocks
 };

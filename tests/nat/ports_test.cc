@@ -64,6 +64,18 @@ TEST(Ports, RangeEndsInTheMiddleOfABlock) {
   EXPECT_EQ(*std::ranges::max_element(ports), 2100);
 }
 
+// The kernel keeps its own range on an address that adit shares with it.
+TEST(Ports, ExcludedPortsAreNotGivenOut) {
+  test::FixedRng rng;
+  PortPool pool({.excluded = {{32768, 60999}, {8080, 8080}}, .quota = 65536});
+  const auto ports = TakeAll(pool, kAlice, Kind::kTcp, rng);
+  EXPECT_EQ(std::set<uint16_t>(ports.begin(), ports.end()).size(),
+            64512u - 2u - (60999u - 32768u + 1u) - 1u);
+  for (const uint16_t port : ports) {
+    EXPECT_TRUE((port < 32768 || port > 60999) && port != 8080) << port;
+  }
+}
+
 TEST(Ports, ShardsDivideThePortsAmongThem) {
   test::FixedRng rng;
   std::set<uint16_t> all;
