@@ -26,13 +26,6 @@ void FindInPools(const conf::Model& model, Finder& finder) {
   }
 }
 
-void FindInLimits(const conf::Model& model, Finder& finder) {
-  const conf::Limits usual;
-  const conf::Limits& limits = model.limits;
-  finder.Note(model.nat.filtering != conf::Nat::Filtering::kEndpointIndependent, "nat.filtering");
-  finder.Note(limits.flows != usual.flows, "limits.flows");
-}
-
 }  // namespace
 
 std::vector<std::string> UnavailableKeys(const conf::Model& model) {
@@ -41,7 +34,6 @@ std::vector<std::string> UnavailableKeys(const conf::Model& model) {
     FindInInterface(model.interfaces[i], "interface[" + std::to_string(i) + "].", finder);
   }
   FindInPools(model, finder);
-  FindInLimits(model, finder);
   return finder.Take();
 }
 

@@ -72,9 +72,15 @@ stack::ppp::LnsOptions TranslatePpp(const conf::Ppp& ppp, const std::string& nam
   return options;
 }
 
+nat::Filtering TranslateFiltering(conf::Nat::Filtering filtering) {
+  return filtering == conf::Nat::Filtering::kEndpointIndependent
+             ? nat::Filtering::kEndpointIndependent
+             : nat::Filtering::kAddressAndPortDependent;
+}
+
 // The translator's ports are the same at every interface, so each kernel's share narrows them all.
-nat::Options TranslateNat(const conf::Nat& nat, const std::vector<InterfaceFacts>& facts,
-                          uint8_t shards) {
+nat::Options TranslateNat(const conf::Nat& nat, uint32_t flows,
+                          const std::vector<InterfaceFacts>& facts, uint8_t shards) {
   nat::Options options;
   options.ports.first = nat.first_port;
   options.ports.last = nat.last_port;
@@ -85,6 +91,9 @@ nat::Options TranslateNat(const conf::Nat& nat, const std::vector<InterfaceFacts
   }
   options.ports.quota = nat.quota;
   options.ports.shards = shards;
+  options.filtering = TranslateFiltering(nat.filtering);
+  // A mapping without a flow in the table is a conversation too.
+  options.max_flows = options.max_mappings = std::max(1U, flows / shards);
   return options;
 }
 
@@ -203,7 +212,7 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
   settings.ike = TranslateIke(model, shards);
   settings.l2tp = TranslateL2tp(model.l2tp);
   settings.ppp = TranslatePpp(model.ppp, model.l2tp.host_name);
-  settings.nat = TranslateNat(model.nat, facts, shards);
+  settings.nat = TranslateNat(model.nat, model.limits.flows, facts, shards);
   settings.max_sessions = model.limits.sessions;
   settings.replay_window = model.esp.replay_window;
   settings.linger = model.esp.linger;
