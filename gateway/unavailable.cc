@@ -15,7 +15,6 @@ class Finder {
 };
 
 void FindInInterface(const conf::Interface& interface, const std::string& path, Finder& finder) {
-  finder.Note(!interface.nat_addresses.empty(), path + "nat_addresses");
   finder.Note(interface.proxy_arp, path + "proxy_arp");
 }
 

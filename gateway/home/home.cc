@@ -35,6 +35,7 @@ Home::Home(const shard::Settings& settings, stack::PacketPool& pool, stack::Rng&
   for (const shard::InterfaceSettings& interface : settings.interfaces) {
     stack::link::Neighbors::Options arp;
     arp.mac = interface.mac;
+    arp.max_addresses = 1 + interface.nat_addresses.size();
     links_.push_back(std::make_unique<Link>(
         arp, stack::ip::DhcpClient::Options{interface.mac, settings.l2tp.host_name}, rng));
   }
@@ -50,6 +51,11 @@ void Home::Start(absl::Time now, Outcome& out) {
       } else {
         links_[i]->neighbors.AddAddress(now, *interface.address, arp);
       }
+      CarryOut(now, i, arp, out);
+    }
+    for (const stack::Ip4 external : interface.nat_addresses) {
+      stack::link::Neighbors::Out arp(pool_);
+      links_[i]->neighbors.AddAddress(now, {external, 32}, arp);
       CarryOut(now, i, arp, out);
     }
     if (interface.dhcp) {

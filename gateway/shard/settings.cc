@@ -108,6 +108,7 @@ InterfaceSettings TranslateInterface(const conf::Interface& from, const Interfac
   to.dhcp = from.dhcp || facts.dhcp;
   to.address = facts.address ? facts.address : from.address;
   to.gateway = facts.gateway ? facts.gateway : from.gateway;
+  if (from.nat) to.nat_addresses = from.nat_addresses;
   return to;
 }
 
@@ -155,6 +156,9 @@ io::SteeringRules Settings::Steering(const InterfaceSettings& interface,
   io::SteeringRules rules;
   rules.shards = shards;
   rules.own = own;
+  for (const InterfaceSettings& each : interfaces) {
+    rules.own.insert(rules.own.end(), each.nat_addresses.begin(), each.nat_addresses.end());
+  }
   for (const PoolSettings& pool : pools) {
     rules.clients.push_back({pool.range.first, pool.range.last});
   }

@@ -31,8 +31,9 @@ struct InterfaceSettings {
   bool serve = false;  // clients dial in here
   bool nat = false;    // clients' packets that leave here get this interface's address
   bool dhcp = false;
-  std::optional<stack::Prefix> address;  // unset with dhcp, until a lease is there
-  std::optional<stack::Ip4> gateway;     // default route; overrides the lease's
+  std::optional<stack::Prefix> address;   // unset with dhcp, until a lease is there
+  std::optional<stack::Ip4> gateway;      // default route; overrides the lease's
+  std::vector<stack::Ip4> nat_addresses;  // to translate to; none: `address`
 };
 
 struct RouteSettings {
@@ -74,7 +75,8 @@ struct Settings {
   bool IsClient(stack::Ip4 ip) const;
   std::vector<std::string> PoolNames() const;
 
-  // The rules for an interface that holds `own` now.
+  // The rules for an interface, while `own` are the addresses that interfaces hold. NAT addresses
+  // are added.
   io::SteeringRules Steering(const InterfaceSettings& interface,
                              const std::vector<stack::Ip4>& own) const;
   auth::AddressPoolOptions AddressPool() const;

@@ -46,10 +46,17 @@ void Tables::AddRoutes(uint8_t i) {
     router.Add(*state.address, {Kind::kInterface, i, {}});
     router.Add({state.address->address, 32}, {Kind::kLocal, i, {}});
     if (state.gateway) router.Add(kDefaultRoute, {Kind::kInterface, i, *state.gateway});
-    if (settings.interfaces[i].nat) translator.AddExternal(state.address->address, i);
     for (const auto& route : state.routes) {
       router.Add(route.prefix, {Kind::kInterface, i, route.via});
     }
+  }
+  const InterfaceSettings& interface = settings.interfaces[i];
+  for (const stack::Ip4 external : interface.nat_addresses) {
+    router.Add({external, 32}, {Kind::kLocal, i, {}});
+    translator.AddExternal(external, i);
+  }
+  if (interface.nat && interface.nat_addresses.empty() && state.address) {
+    translator.AddExternal(state.address->address, i);
   }
   for (const RouteSettings& route : settings.routes) {
     if (route.interface == i) router.Add(route.prefix, {Kind::kInterface, i, route.via});
@@ -67,8 +74,12 @@ void Tables::RemoveRoutes(uint8_t i) {
 
 void Tables::Resteer() {
   std::vector<stack::Ip4> own;
-  for (const InterfaceState& state : interfaces) {
-    if (state.address) own.push_back(state.address->address);
+  own_.clear();
+  for (uint8_t i = 0; i < interfaces.size(); ++i) {
+    for (const stack::Ip4 external : settings.interfaces[i].nat_addresses) own_[external] = i;
+    if (!interfaces[i].address) continue;
+    own.push_back(interfaces[i].address->address);
+    own_[own.back()] = i;
   }
   for (size_t i = 0; i < steering.size(); ++i) {
     steering[i] = settings.Steering(settings.interfaces[i], own);
@@ -85,18 +96,11 @@ void Tables::SetInterface(const InterfaceAddress& change, absl::Time now) {
   egress.SetMtu(i, change.mtu);
   const bool moved =
       before.address && (!change.address || change.address->address != before.address->address);
-  if (moved && settings.interfaces[i].nat)
-    translator.RemoveExternal(before.address->address, Seconds(now));
+  // Does nothing if it was not translated to.
+  if (moved) translator.RemoveExternal(before.address->address, Seconds(now));
   // The default route may have been another interface's, too: all are put back, in their order.
   for (uint8_t each = 0; each < interfaces.size(); ++each) AddRoutes(each);
   Resteer();
-}
-
-std::optional<uint8_t> Tables::OwnerOf(stack::Ip4 ip) const {
-  for (uint8_t i = 0; i < interfaces.size(); ++i) {
-    if (interfaces[i].address && interfaces[i].address->address == ip) return i;
-  }
-  return std::nullopt;
 }
 
 stack::Ip4 Tables::OwnAddress(uint8_t interface) const {

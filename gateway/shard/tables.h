@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "crypto/esp/sad.h"
 #include "gateway/io/keylog.h"
 #include "gateway/io/log.h"
@@ -42,8 +43,11 @@ struct Tables {
   // Routes, NAT and steering follow the interface's new address.
   void SetInterface(const InterfaceAddress& change, absl::Time now);
 
-  // The interface that holds `ip` as its own address.
-  std::optional<uint8_t> OwnerOf(stack::Ip4 ip) const;
+  // The interface that holds `ip`, as its own address or one to translate to.
+  std::optional<uint8_t> OwnerOf(stack::Ip4 ip) const {
+    const auto found = own_.find(ip);
+    return found == own_.end() ? std::nullopt : std::optional<uint8_t>(found->second);
+  }
   // The address that speaks for us to a station behind the interface; zero if it has none.
   stack::Ip4 OwnAddress(uint8_t interface) const;
   // The shard to which a client's address belongs.
@@ -82,6 +86,8 @@ struct Tables {
   void AddRoutes(uint8_t interface);
   void RemoveRoutes(uint8_t interface);
   void Resteer();
+
+  absl::flat_hash_map<stack::Ip4, uint8_t> own_;
 };
 
 }  // namespace gateway::shard

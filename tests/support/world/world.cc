@@ -248,6 +248,16 @@ void World::Frame(uint8_t interface, ByteView packet, const io::VnetHdr& vnet,
   far_[interface][to.value_or(ShardOf(interface, frame))]->Send({&tx, 1});
 }
 
+void World::AskArp(uint8_t interface, Ip4 sender, Ip4 target) {
+  Bytes frame(60);
+  stack::wire::WriteEthernet(frame, stack::Mac::Broadcast(), MacOf(sender), EtherType::kArp);
+  const stack::wire::Arp request{
+      stack::wire::ArpOperation::kRequest, MacOf(sender), sender, {}, target};
+  request.Write(ByteSpan(frame).subspan(kEthernet));
+  io::TxFrame tx{.bytes = frame, .more = {}, .vnet = {}};
+  far_[interface][0]->Send({&tx, 1});
+}
+
 void World::Tell(const shard::Control& message) {
   for (const auto& box : boxes_[options_.shards]) {
     shard::Control copy = std::visit(
@@ -442,8 +452,10 @@ void World::TakeFrame(uint8_t interface, ByteView bytes) {
 void World::AnswerArp(uint8_t interface, ByteView payload) {
   const auto asked = stack::wire::Arp::Parse(payload);
   if (!asked.ok()) Die("bad ARP");
+  arp.emplace_back(interface, *asked);
   const auto& settings = settings_.interfaces[interface];
-  const bool is_own = settings.address && asked->target_ip == settings.address->address;
+  const bool is_own = (settings.address && asked->target_ip == settings.address->address) ||
+                      asked->sender_ip == asked->target_ip;  // an announcement
   if (asked->operation != stack::wire::ArpOperation::kRequest || is_own) return;
   Bytes frame(60);
   stack::wire::WriteEthernet(frame, asked->sender_mac, MacOf(asked->target_ip), EtherType::kArp);

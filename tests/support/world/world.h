@@ -30,6 +30,7 @@
 #include "gateway/shard/settings.h"
 #include "gateway/shard/shard.h"
 #include "stack/base/drop.h"
+#include "stack/wire/arp.h"
 #include "tests/support/rng.h"
 #include "tests/support/world/caller.h"
 
@@ -87,6 +88,8 @@ class World {
   // A frame on the port of its shard, or of the one given.
   void Frame(uint8_t interface, stack::ByteView packet, const gateway::io::VnetHdr& vnet = {},
              std::optional<uint8_t> shard = std::nullopt);
+  // A station asks who has `target`.
+  void AskArp(uint8_t interface, stack::Ip4 sender, stack::Ip4 target);
   void Tell(const gateway::shard::Control& message);  // to all shards, as the control thread
   void SetLoss(int percent) { options_.loss_percent = percent; }
   void ForgetNats();  // every NAT gives every flow another port from now on
@@ -107,8 +110,10 @@ class World {
 
   // ---- what is to be seen ----
   std::vector<stack::Bytes> internet;  // packets that came out on the wan side
-  bool host_echoes = false;            // kHost answers pings, and sends UDP back
-  uint64_t misdirected = 0;            // frames with another MAC address than the next hop's
+  // What the gateway said by ARP, and where.
+  std::vector<std::pair<uint8_t, stack::wire::Arp>> arp;
+  bool host_echoes = false;  // kHost answers pings, and sends UDP back
+  uint64_t misdirected = 0;  // frames with another MAC address than the next hop's
   std::vector<std::string> log;
   bool Logged(std::string_view text) const;
   uint8_t shards() const { return options_.shards; }
