@@ -111,8 +111,13 @@ uint8_t BucketOf(Packet& ip, const SteeringRules& rules) {
 }  // namespace
 
 uint8_t ShardOf(ByteView frame, const SteeringRules& rules) {
-  if (rules.shards <= 1 || frame.size() < 14 || stack::Load16(&frame[12]) != 0x0800) return 0;
-  Packet ip(frame.subspan(14));
+  if (frame.size() < 14 || stack::Load16(&frame[12]) != 0x0800) return 0;
+  return ShardOfPacket(frame.subspan(14), rules);
+}
+
+uint8_t ShardOfPacket(ByteView packet, const SteeringRules& rules) {
+  if (rules.shards <= 1) return 0;
+  Packet ip(packet);
   const uint8_t bucket = BucketOf(ip, rules);
   return ip.too_short() ? uint8_t{0} : ShardOfBucket(bucket, rules.shards);
 }

@@ -57,6 +57,8 @@ inline constexpr uint8_t kMaxShards = 64;
 // The owner, below rules.shards. `frame` is an Ethernet frame without VLAN tag, as Port gives it;
 // of any length and contents: what is too short to tell goes to shard 0.
 uint8_t ShardOf(stack::ByteView frame, const SteeringRules& rules);
+// The same for an IPv4 packet that has no frame around it.
+uint8_t ShardOfPacket(stack::ByteView packet, const SteeringRules& rules);
 
 // The owner of the bucket.
 inline uint8_t ShardOfBucket(uint8_t bucket, uint8_t shards) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "gateway/io/steer.h"
 #include "gateway/shard/peers.h"
 #include "nat/rewrite.h"
 #include "stack/ip/ip4_out.h"
@@ -25,7 +26,7 @@ bool DontFragment(const stack::PacketBuf& packet) {
 }  // namespace
 
 void Down::AddArrival(absl::Time now, stack::PacketBuf packet, uint8_t interface) {
-  if (arrivals_.full()) Run(now);
+  if (arrivals_.full()) RunArrivals(now);
   arrivals_.Add(std::move(packet)).interface = interface;
 }
 
@@ -34,14 +35,40 @@ void Down::AddRouted(absl::Time now, stack::PacketBuf packet, bool mailed) {
   routed_.Add(std::move(packet)).mailed = mailed;
 }
 
+Drop Down::TurnBack(absl::Time now, stack::PacketBuf& packet) {
+  const auto interface = tables_.OwnerOf(DestinationOf(packet));
+  if (!interface) return Drop::kNoRoute;
+  const stack::ByteView bytes = std::as_const(packet).bytes();
+  const uint8_t owner = io::ShardOfPacket(bytes, tables_.steering[*interface]);
+  if (owner == tables_.shard) {
+    AddArrival(now, std::move(packet), *interface);
+    return Drop::kNone;
+  }
+  const Drop drop = post_.SendPacket(owner, {Entry::kTurned, *interface, {}, {}}, bytes);
+  if (drop == Drop::kNone) packet.Release();
+  return drop;
+}
+
 void Down::Run(absl::Time now) {
   RunArrivals(now);
   RunRouted(now);
-  // No error comes of an error (RFC 1122 section 3.2.2), so one more turn is enough.
-  for (stack::PacketBuf& error : reports_) AddRouted(now, std::move(error));
-  reports_.clear();
-  RunRouted(now);
+  SendReports(now);
   if (!ready_.empty()) sealer_.SendData(now, ready_);
+}
+
+// No error comes of an error (RFC 1122 section 3.2.2), so one more turn is enough.
+void Down::SendReports(absl::Time now) {
+  if (reports_.empty()) return;
+  for (stack::PacketBuf& error : reports_) {
+    if (tables_.settings.IsClient(DestinationOf(error))) {
+      AddRouted(now, std::move(error));
+    } else if (const Drop drop = TurnBack(now, error); drop != Drop::kNone) {
+      tables_.stats.Drop(drop);
+    }
+  }
+  reports_.clear();
+  RunArrivals(now);
+  RunRouted(now);
 }
 
 void Down::RunArrivals(absl::Time now) {
@@ -135,21 +162,24 @@ void Down::AddReady(absl::Time now, stack::PacketBuf packet, Session& session) {
   ready_.Add(std::move(packet)).session = &session;
 }
 
-// An ICMP error about a packet on its way down goes back to where that came from. If it came
-// through NAT, the error must speak of the addresses its receiver knows: it passes the translator
-// like one that the client sent.
+// An ICMP error about a packet on its way down goes back to where that came from: to a client, to
+// another client who is seen at one of our own addresses, or out. If the packet came through NAT,
+// the error must speak of the addresses its receiver knows: it passes the translator like one that
+// the client sent.
 void Down::Report(absl::Time now, stack::PacketBuf error, stack::Ip4 client) {
   const stack::Ip4 to = DestinationOf(error);
   // Not at once: this may be a stage over the batch it would be added to.
   if (tables_.settings.IsClient(to)) return reports_.push_back(std::move(error));
   const nat::Hop hop = tables_.router.Lookup(to);
-  if (hop.kind != nat::Hop::Kind::kInterface) return;
-  const auto interface = static_cast<uint8_t>(hop.index);
+  const auto turned = tables_.OwnerOf(to);
+  if (!turned && hop.kind != nat::Hop::Kind::kInterface) return;
+  const uint8_t interface = turned ? *turned : static_cast<uint8_t>(hop.index);
   if (tables_.settings.interfaces[interface].nat) {
     stack::wire::SetSource(error.bytes(), client);
     const Drop drop = tables_.translator.Outbound(error.bytes(), interface, client, Seconds(now));
     if (drop != Drop::kNone) return tables_.stats.Drop(drop);
   }
+  if (turned) return reports_.push_back(std::move(error));
   const Drop drop = tables_.egress.Send(now, error, interface, hop.via.IsZero() ? to : hop.via);
   if (drop != Drop::kNone) tables_.stats.Drop(drop);
 }

@@ -30,6 +30,9 @@ class Down {
   // A packet for a client, with the router behind it: from another client, from another shard
   // (`mailed`), or made here.
   void AddRouted(absl::Time now, stack::PacketBuf packet, bool mailed = false);
+  // A packet to one of our NAT addresses whose source is one, too: to the shard that has the
+  // mapping. Moves from `packet` only if it answers kNone.
+  [[nodiscard]] stack::Drop TurnBack(absl::Time now, stack::PacketBuf& packet);
   // Runs everything added to its end: sealed and handed to the link.
   void Run(absl::Time now);
 
@@ -43,6 +46,7 @@ class Down {
   void RunRouted(absl::Time now);
   void AddReady(absl::Time now, stack::PacketBuf packet, Session& session);
   void Report(absl::Time now, stack::PacketBuf error, stack::Ip4 client);
+  void SendReports(absl::Time now);
 
   Tables& tables_;
   Peers& peers_;

@@ -87,10 +87,8 @@ void Shard::TakePacket(absl::Time now, uint8_t interface, stack::PacketBuf packe
   if (!arrival->is_fragment) return TakeWhole(now, interface, std::move(packet));
   stack::PacketBuf whole = tables_.outer.Add(now, std::move(packet));
   if (!whole) return;
-  const stack::ByteSpan header = whole.Push(stack::wire::Ethernet::kSize);
-  stack::wire::WriteEthernet(header, {}, {}, stack::wire::EtherType::kIp4);
-  const uint8_t owner = io::ShardOf(std::as_const(whole).bytes(), tables_.steering[interface]);
-  whole.Pull(stack::wire::Ethernet::kSize);
+  const uint8_t owner =
+      io::ShardOfPacket(std::as_const(whole).bytes(), tables_.steering[interface]);
   if (owner == env_.index) return TakeWhole(now, interface, std::move(whole));
   const Drop drop =
       post_.SendPacket(owner, {Entry::kWhole, interface, {}, {}}, std::as_const(whole).bytes());
@@ -238,6 +236,8 @@ void Shard::TakeMailed(absl::Time now, const PacketMeta& meta, stack::ByteView b
       return up_.Add(now, std::move(packet), meta.from, meta.to, meta.to.port != 0);
     case Entry::kRouted:
       return down_.AddRouted(now, std::move(packet), true);
+    case Entry::kTurned:
+      return down_.AddArrival(now, std::move(packet), meta.interface);
   }
 }
 

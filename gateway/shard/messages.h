@@ -142,6 +142,7 @@ enum class Entry : uint8_t {
   kIke,     // an IKE message, without marker
   kEsp,     // an ESP packet for an SA that moved here, from its SPI on; ports 0 for protocol 50
   kRouted,  // an IPv4 packet for a client, through with the router
+  kTurned,  // one of a client to an address of NAT, its own source translated already
 };
 
 struct PacketMeta {

@@ -173,7 +173,9 @@ Drop Up::Reassemble(absl::Time now, Packet& packet) {
 Drop Up::Route(absl::Time now, Packet& packet) {
   const stack::Ip4 destination = DestinationOf(packet);
   const nat::Hop hop = tables_.router.Lookup(destination);
-  if (hop.kind == nat::Hop::Kind::kLocal) return ToUs(now, packet);
+  if (hop.kind == nat::Hop::Kind::kLocal) {
+    return IsForAClient(packet) ? TurnBack(now, packet) : ToUs(now, packet);
+  }
   const Drop expired = nat::DecrementTtl(packet.buf.bytes());
   if (expired != Drop::kNone) {
     auto error = tables_.icmp.TimeExceeded(now, {BytesOf(packet), packet.session->gateway},
@@ -198,6 +200,29 @@ Drop Up::Route(absl::Time now, Packet& packet) {
   // Told before NAT, so that the quotation is the packet as the client knows it.
   Refuse(now, packet, stack::wire::UnreachableCode::kFragmentationNeeded, mtu);
   return Drop::kTooBig;
+}
+
+// Whether a packet to one of our addresses may be for a client who is seen there from outside.
+bool Up::IsForAClient(const Packet& packet) const {
+  using Role = nat::Transport::Role;
+  const stack::Ip4 destination = DestinationOf(packet);
+  if (!tables_.translator.IsExternal(destination)) return false;
+  const auto transport = nat::FindTransport(BytesOf(packet));
+  if (!transport.ok()) return false;
+  const nat::Options& nat = tables_.settings.nat;
+  const uint16_t port = transport->flow.destination.port;
+  return transport->role == Role::kIcmpError ||
+         (transport->role == Role::kData && nat.ports.first <= port && port <= nat.ports.last);
+}
+
+// Hairpinning, RFC 4787 REQ-9: it goes out and comes back in without leaving the house, and the one
+// it reaches sees the sender's external address.
+Drop Up::TurnBack(absl::Time now, Packet& packet) {
+  const uint8_t group = *tables_.OwnerOf(DestinationOf(packet));
+  nat::ClampMss(packet.buf.bytes(), static_cast<uint16_t>(packet.session->mtu - kTcpIpHeaders));
+  const Drop drop =
+      tables_.translator.Outbound(packet.buf.bytes(), group, packet.session->address, Seconds(now));
+  return drop == Drop::kNone ? down_.TurnBack(now, packet.buf) : drop;
 }
 
 // Tells the client why his packet went nowhere.

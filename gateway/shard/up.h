@@ -45,6 +45,8 @@ class Up {
   stack::Drop PullInner(Packet& packet);
   stack::Drop Reassemble(absl::Time now, Packet& packet);
   stack::Drop Route(absl::Time now, Packet& packet);
+  bool IsForAClient(const Packet& packet) const;
+  stack::Drop TurnBack(absl::Time now, Packet& packet);
   stack::Drop ToUs(absl::Time now, Packet& packet);
   void Refuse(absl::Time now, const Packet& packet, stack::wire::UnreachableCode code,
               uint16_t mtu = 0);
