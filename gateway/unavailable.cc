@@ -14,10 +14,6 @@ class Finder {
   std::vector<std::string> keys_;
 };
 
-void FindInInterface(const conf::Interface& interface, const std::string& path, Finder& finder) {
-  finder.Note(interface.proxy_arp, path + "proxy_arp");
-}
-
 void FindInPools(const conf::Model& model, Finder& finder) {
   for (const conf::Pool& pool : model.pools) {
     finder.Note(!pool.routes.empty(), "pool.routes");
@@ -29,9 +25,6 @@ void FindInPools(const conf::Model& model, Finder& finder) {
 
 std::vector<std::string> UnavailableKeys(const conf::Model& model) {
   Finder finder;
-  for (size_t i = 0; i < model.interfaces.size(); ++i) {
-    FindInInterface(model.interfaces[i], "interface[" + std::to_string(i) + "].", finder);
-  }
   FindInPools(model, finder);
   return finder.Take();
 }

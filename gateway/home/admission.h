@@ -48,6 +48,7 @@ class Admission {
   void SetFixed(const std::vector<stack::Ip4>& fixed) { addresses_.SetFixed(fixed); }
 
   const auth::AddressPool& addresses() const { return addresses_; }
+  bool Has(stack::Ip4 address) const { return sessions_.contains(address); }  // it is in use
   size_t sessions() const { return sessions_.size(); }
   size_t users() const { return users_.size(); }  // on line, or waiting
   uint64_t turned_away_full() const { return turned_away_full_; }

@@ -81,25 +81,30 @@ void Home::On(absl::Time now, const shard::NeedNeighbor& need, Outcome& out) {
 }
 
 template <class M>
-void Home::Admit(const M& message, Outcome& out) {
+void Home::Admit(absl::Time now, const M& message, Outcome& out) {
   Admission::Letters letters;
   admission_.On(message, letters);
   for (const Admission::Letter& letter : letters) {
     Message copy = std::visit([](const auto& m) -> Message { return m; }, letter.message);
     if (auto* granted = std::get_if<shard::AddressGranted>(&copy); granted && granted->ip) {
       granted->dns = DnsOf(settings_.pools[granted->pool]);
+      StartProxy(now, *granted->ip, out);
     }
     out.mail.push_back({letter.shard, std::move(copy)});
   }
 }
 
-void Home::On(absl::Time, const shard::NeedAddress& need, Outcome& out) { Admit(need, out); }
-
-void Home::On(absl::Time, const shard::ReturnAddress& returned, Outcome& out) {
-  Admit(returned, out);
+void Home::On(absl::Time now, const shard::NeedAddress& need, Outcome& out) {
+  Admit(now, need, out);
 }
 
-void Home::On(absl::Time, const shard::StaysOn& stays, Outcome& out) { Admit(stays, out); }
+void Home::On(absl::Time now, const shard::ReturnAddress& returned, Outcome& out) {
+  if (!admission_.Has(returned.ip)) return;
+  for (const auto& link : links_) link->neighbors.RemoveProxied(returned.ip);
+  Admit(now, returned, out);
+}
+
+void Home::On(absl::Time now, const shard::StaysOn& stays, Outcome& out) { Admit(now, stays, out); }
 
 void Home::OnCredentials(const shard::Credentials& credentials) {
   admission_.SetFixed(credentials.fixed_addresses);
@@ -114,6 +119,16 @@ void Home::Report() const {
              {"addresses_in_use", admission_.addresses().in_use()},
              {"addresses_free", admission_.addresses().free()}},
             "sessions");
+}
+
+// Whoever is on a link with proxy ARP finds the client there.
+void Home::StartProxy(absl::Time now, stack::Ip4 client, Outcome& out) {
+  for (uint8_t i = 0; i < links_.size(); ++i) {
+    if (!settings_.interfaces[i].proxy_arp) continue;
+    stack::link::Neighbors::Out arp(pool_);
+    links_[i]->neighbors.AddProxied(client, arp);
+    CarryOut(now, i, arp, out);
+  }
 }
 
 void Home::On(absl::Time, const shard::PeerAt& at, Outcome&) {

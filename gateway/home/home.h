@@ -115,7 +115,7 @@ class Home {
   Home(const shard::Settings& settings, stack::PacketPool& pool, stack::Rng& rng, io::Log& log,
        Admission admission);
   template <class M>
-  void Admit(const M& message, Outcome& out);
+  void Admit(absl::Time now, const M& message, Outcome& out);
   void CarryOut(absl::Time now, uint8_t interface, stack::link::Neighbors::Out& from, Outcome& out);
   void CarryOut(absl::Time now, uint8_t interface, stack::link::AddressCheck::Out& from,
                 Outcome& out);
@@ -125,6 +125,7 @@ class Home {
   void OnLeaseLost(uint8_t interface, std::string_view why, Outcome& out);
   std::array<stack::Ip4, 2> DnsOf(const shard::PoolSettings& pool) const;
   stack::Ip4 Leased(uint8_t interface) const;  // zero if there is no lease
+  void StartProxy(absl::Time now, stack::Ip4 client, Outcome& out);
   void SendDhcp(uint8_t interface, stack::PacketBuf payload, const stack::Endpoint& to,
                 Outcome& out);
 

@@ -108,7 +108,8 @@ Drop Shard::Classify(absl::Time now, uint8_t interface, stack::PacketBuf& packet
   if (const auto owner = tables_.OwnerOf(destination)) return ToUs(now, interface, *owner, packet);
   if (env_.settings->IsClient(destination)) {
     // Behind NAT nobody knows their addresses; a neighbour on the link who guesses gets nowhere.
-    if (env_.settings->interfaces[interface].nat) return Drop::kNotOurs;
+    const InterfaceSettings& settings = env_.settings->interfaces[interface];
+    if (settings.nat && !settings.proxy_arp) return Drop::kNotOurs;
     down_.AddArrival(now, std::move(packet), interface);
     return Drop::kNone;
   }

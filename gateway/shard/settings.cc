@@ -109,6 +109,7 @@ InterfaceSettings TranslateInterface(const conf::Interface& from, const Interfac
   to.address = facts.address ? facts.address : from.address;
   to.gateway = facts.gateway ? facts.gateway : from.gateway;
   if (from.nat) to.nat_addresses = from.nat_addresses;
+  to.proxy_arp = from.proxy_arp;
   return to;
 }
 

@@ -34,6 +34,7 @@ struct InterfaceSettings {
   std::optional<stack::Prefix> address;   // unset with dhcp, until a lease is there
   std::optional<stack::Ip4> gateway;      // default route; overrides the lease's
   std::vector<stack::Ip4> nat_addresses;  // to translate to; none: `address`
+  bool proxy_arp = false;                 // answer ARP here for clients
 };
 
 struct RouteSettings {

@@ -18,7 +18,7 @@ bool Neighbors::AddAddress(absl::Time now, const Prefix& address, Out& out) {
   if (own == nullptr) return false;
   own->announce_again = now + kAnnounceInterval;
   due_.insert({own->announce_again, address.address});
-  Announce(*own, out);
+  Announce(own->address.address, out);
   return true;
 }
 
@@ -54,6 +54,13 @@ void Neighbors::RemoveAddress(Ip4 ip) {
   own_.erase(own_.begin() + (own - own_.data()));
 }
 
+bool Neighbors::AddProxied(Ip4 ip, Out& out) {
+  if (!IsUnicast(ip) || IsOwn(ip) || proxied_.size() >= options_.max_proxied) return false;
+  Forget(ip, out);
+  if (proxied_.insert(ip).second) Announce(ip, out);
+  return true;
+}
+
 void Neighbors::Resolve(absl::Time now, Ip4 ip, Out& out) {
   if (const auto found = entries_.find(ip); found != entries_.end()) {
     Entry& entry = found->second;
@@ -64,7 +71,8 @@ void Neighbors::Resolve(absl::Time now, Ip4 ip, Out& out) {
     by_asked_.insert({now, ip});
     return out.Tell(Resolved{ip, entry.mac});
   }
-  const bool possible = IsUnicast(ip) && !IsOwn(ip) && SourceFor(ip) != nullptr;
+  const bool possible =
+      IsUnicast(ip) && !IsOwn(ip) && !proxied_.contains(ip) && SourceFor(ip) != nullptr;
   if (!possible || asking_ >= options_.max_asking) return out.Tell(Failed{ip});
   Entry& entry = entries_[ip];
   entry.asked = now;
@@ -79,13 +87,20 @@ void Neighbors::OnPacket(absl::Time now, const In& packet, Out& out) {
   if (arp->sender_mac == options_.mac) return out.Tell(Drop::kSwallowed);  // a loop in the wiring
   if (Own* own = OwnAt(arp->sender_ip)) return Defend(now, *own, arp->sender_mac, out);
   Learn(now, *arp, out);
-  if (arp->operation != wire::ArpOperation::kRequest || !AnswersFor(arp->target_ip)) return;
+  if (arp->operation != wire::ArpOperation::kRequest || !AnswersFor(*arp)) return;
   Send({.operation = wire::ArpOperation::kReply,
         .sender_mac = options_.mac,
         .sender_ip = arp->target_ip,
         .target_mac = arp->sender_mac,
         .target_ip = arp->sender_ip},
        arp->sender_mac, out);
+}
+
+// Not to one who announces the address as its own; to one who only probes whether it is free (RFC
+// 5227 section 2.1.1), yes.
+bool Neighbors::AnswersFor(const wire::Arp& request) const {
+  if (const Own* own = OwnAt(request.target_ip)) return !own->borrowed;
+  return proxied_.contains(request.target_ip) && request.sender_ip != request.target_ip;
 }
 
 // Takes the sender's address into an entry that exists; none is made for a stranger.
@@ -115,7 +130,7 @@ void Neighbors::Learn(absl::Time now, const wire::Arp& arp, Out& out) {
 void Neighbors::Defend(absl::Time now, Own& own, Mac rival, Out& out) {
   if (own.borrowed || now - own.defended < kDefendInterval) return;
   own.defended = now;
-  Announce(own, out);
+  Announce(own.address.address, out);
   out.Tell(Conflict{own.address.address, rival});
 }
 
@@ -125,7 +140,7 @@ void Neighbors::OnDeadline(absl::Time now, Out& out) {
     due_.erase(due_.begin());
     if (Own* own = OwnAt(ip)) {
       own->announce_again = absl::InfiniteFuture();
-      Announce(*own, out);
+      Announce(own->address.address, out);
     } else if (const auto found = entries_.find(ip); found != entries_.end()) {
       OnEntryDue(now, ip, found->second, out);
     }
@@ -153,12 +168,12 @@ void Neighbors::Ask(absl::Time now, Ip4 ip, Entry& entry, Out& out) {
        unicast ? entry.mac : Mac::Broadcast(), out);
 }
 
-void Neighbors::Announce(const Own& own, Out& out) {
+void Neighbors::Announce(Ip4 ip, Out& out) {
   Send({.operation = wire::ArpOperation::kRequest,
         .sender_mac = options_.mac,
-        .sender_ip = own.address.address,
+        .sender_ip = ip,
         .target_mac = {},
-        .target_ip = own.address.address},
+        .target_ip = ip},
        Mac::Broadcast(), out);
 }
 
@@ -190,11 +205,6 @@ void Neighbors::Wait(Ip4 ip, Entry& entry, absl::Time until) {
   due_.erase({entry.deadline, ip});
   entry.deadline = until;
   due_.insert({until, ip});
-}
-
-bool Neighbors::AnswersFor(Ip4 ip) const {
-  const Own* own = OwnAt(ip);
-  return own != nullptr && !own->borrowed;
 }
 
 const Neighbors::Own* Neighbors::OwnAt(Ip4 ip) const {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "stack/base/machine.h"
 #include "stack/wire/arp.h"
@@ -54,6 +55,7 @@ class Neighbors {
     size_t max_known = 4096;    // entries that have an answer
     size_t max_asking = 256;    // entries that wait for their first one
     size_t max_addresses = 64;  // of ours
+    size_t max_proxied = 1U << 20;
   };
 
   explicit Neighbors(const Options& options) : options_(options) {}
@@ -66,6 +68,12 @@ class Neighbors {
   bool BorrowAddress(const Prefix& address, Out& out);
   void RemoveAddress(Ip4 ip);
   bool IsOwn(Ip4 ip) const { return OwnAt(ip) != nullptr; }
+
+  // Proxy ARP (RFC 1027): a host that is reached through us. It is answered for from now on, and
+  // announced, so that who knew it elsewhere learns its new place. Another station that claims the
+  // address is left alone: it may be the host itself, come home. False if there are too many.
+  bool AddProxied(Ip4 ip, Out& out);
+  void RemoveProxied(Ip4 ip) { proxied_.erase(ip); }
 
   // Asks for the MAC address of a station on this link. If it is known, Resolved follows at once;
   // if it cannot be (no address of ours yet, no unicast address, our own, no room), Failed does;
@@ -108,13 +116,13 @@ class Neighbors {
   using Entries = absl::flat_hash_map<Ip4, Entry>;
 
   Own* MakeOwn(const Prefix& address, Out& out);
-  bool AnswersFor(Ip4 ip) const;
   const Own* OwnAt(Ip4 ip) const;
   Own* OwnAt(Ip4 ip) { return const_cast<Own*>(std::as_const(*this).OwnAt(ip)); }
   const Own* SourceFor(Ip4 target) const;
   void Learn(absl::Time now, const wire::Arp& arp, Out& out);
   void Defend(absl::Time now, Own& own, Mac rival, Out& out);
-  void Announce(const Own& own, Out& out);
+  void Announce(Ip4 ip, Out& out);
+  bool AnswersFor(const wire::Arp& request) const;
   void Ask(absl::Time now, Ip4 ip, Entry& entry, Out& out);
   void OnEntryDue(absl::Time now, Ip4 ip, Entry& entry, Out& out);
   void Forget(Ip4 ip, Out& out);
@@ -124,6 +132,7 @@ class Neighbors {
 
   const Options options_;
   std::vector<Own> own_;
+  absl::flat_hash_set<Ip4> proxied_;
   Entries entries_;
   size_t asking_ = 0;                              // entries in kAsking
   std::set<std::pair<absl::Time, Ip4>> due_;       // every entry, and every announcement to repeat

@@ -17,7 +17,8 @@ using stack::wire::ArpOperation;
 const stack::Mac kOwn = *stack::Mac::Parse("02:00:00:00:00:01"),
                  kPeer = *stack::Mac::Parse("02:00:00:00:00:02"),
                  kRival = *stack::Mac::Parse("02:00:00:00:00:03");
-constexpr stack::Ip4 kOwnIp{0xc0000201}, kPeerIp{0xc0000209}, kSilentIp{0xc0000263};
+constexpr stack::Ip4 kOwnIp{0xc0000201}, kPeerIp{0xc0000209}, kSilentIp{0xc0000263},
+    kProxiedIp{0xc000024d};
 
 stack::Bytes Octets(const Arp& arp) {
   stack::Bytes octets(Arp::kSize);
@@ -58,9 +59,10 @@ struct NeighborsFixture {
 
   explicit NeighborsFixture(uint64_t) : neighbors({.mac = kOwn}) {}
   Machine& machine() { return neighbors; }
-  size_t Steps() const { return 10; }
+  size_t Steps() const { return 12; }
   absl::Duration At(size_t step) const {
-    return absl::Seconds(std::array{0.0, 1.0, 1.1, 1.2, 3.0, 61.5, 63.0, 90.0, 91.0, 92.0}[step]);
+    return absl::Seconds(
+        std::array{0.0, 1.0, 1.1, 1.2, 3.0, 61.5, 63.0, 90.0, 91.0, 92.0, 93.0, 94.0}[step]);
   }
   size_t Run(size_t step, absl::Time now, Out& out) {
     switch (step) {
@@ -79,6 +81,11 @@ struct NeighborsFixture {
         return Feed({ArpOperation::kRequest, kPeer, kPeerIp, {}, kOwnIp}, now, out);
       case 9:
         return neighbors.RemoveAddress(kOwnIp), 0;
+      case 10:
+        EXPECT_TRUE(neighbors.AddProxied(kProxiedIp, out));
+        return 0;
+      case 11:
+        return Feed({ArpOperation::kRequest, kPeer, kPeerIp, {}, kProxiedIp}, now, out);
       default:  // the answer, the one to the refresh after a minute, and from another interface
         return Feed({ArpOperation::kReply, step == 6 ? kRival : kPeer, kPeerIp, kOwn, kOwnIp}, now,
                     out);

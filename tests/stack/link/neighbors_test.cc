@@ -318,5 +318,32 @@ TEST_F(NeighborsTest, ADryPoolIsALostFrame) {
   EXPECT_EQ(Said(), "ask:192.0.2.9");
 }
 
+// ---- Proxy ARP, RFC 1027 ----
+
+TEST_F(NeighborsTest, AProxiedHostIsAnnouncedAndAnsweredFor) {
+  Up();
+  EXPECT_TRUE(machine_.AddProxied(test::Ip("192.0.2.77"), out_));
+  EXPECT_EQ(Said(), "announce:192.0.2.77");
+  In(false, kPeer, "192.0.2.9", "192.0.2.77");
+  EXPECT_EQ(Said(), "answer:192.0.2.77>2");
+  In(false, kPeer, "0.0.0.0", "192.0.2.77");
+  EXPECT_EQ(Said(), "answer:192.0.2.77>2") << "a probe learns that it is taken";
+  In(false, kPeer, "192.0.2.77", "192.0.2.77");
+  EXPECT_EQ(Said(), "") << "it may be the host itself";
+  machine_.RemoveProxied(test::Ip("192.0.2.77"));
+  In(false, kPeer, "192.0.2.9", "192.0.2.77");
+  EXPECT_EQ(Said(), "");
+}
+
+TEST_F(NeighborsTest, AProxiedHostIsNoNeighbour) {
+  Up();
+  Learn("192.0.2.77", kPeer);
+  machine_.AddProxied(test::Ip("192.0.2.77"), out_);
+  EXPECT_EQ(Said(), "failed:192.0.2.77 announce:192.0.2.77");
+  Resolve("192.0.2.77");
+  EXPECT_EQ(Said(), "failed:192.0.2.77");
+  EXPECT_FALSE(machine_.AddProxied(test::Ip("192.0.2.1"), out_)) << "our own address";
+}
+
 }  // namespace
 }  // namespace stack::link

@@ -445,6 +445,7 @@ void World::TakeFrame(uint8_t interface, ByteView bytes) {
   if (!stack::wire::Ip4Packet::Parse(packet).ok()) Die("bad packet");
   const Ip4 hop = interface == kWanSide ? kRouter : DestinationOf(packet);
   if (frame->destination() != MacOf(hop)) ++misdirected;
+  if (interface > kWanSide) return lan.push_back(stack::ToBytes(packet));
   interface == kWanSide ? ToInternet(packet) : ToCallers(packet);
 }
 

@@ -110,6 +110,7 @@ class World {
 
   // ---- what is to be seen ----
   std::vector<stack::Bytes> internet;  // packets that came out on the wan side
+  std::vector<stack::Bytes> lan;       // and on any interface that `configure` has added
   // What the gateway said by ARP, and where.
   std::vector<std::pair<uint8_t, stack::wire::Arp>> arp;
   bool host_echoes = false;  // kHost answers pings, and sends UDP back
