@@ -77,7 +77,7 @@ Drop Sealer::PushOuter(Packet& packet) {
   stack::wire::Ip4Fields fields;
   fields.source = peer.path.local.ip;
   fields.destination = peer.path.remote.ip;
-  fields.id = tables_.next_ip_id++;
+  fields.id = tables_.NextIpId();
   fields.protocol = stack::wire::IpProtocol::kEsp;
   if (peer.current->udp_encapsulated) {
     fields.protocol = stack::wire::IpProtocol::kUdp;
@@ -150,7 +150,7 @@ void Sealer::SendUdp(absl::Time now, const ike::Path& path, stack::PacketBuf& pa
   stack::wire::Ip4Fields fields;
   fields.source = path.local.ip;
   fields.destination = path.remote.ip;
-  fields.id = tables_.next_ip_id++;
+  fields.id = tables_.NextIpId();
   Drop drop = stack::ip::PushUdp(payload, path.local, path.remote, checksum);
   if (drop == Drop::kNone) drop = stack::ip::Push(payload, fields);
   if (drop == Drop::kNone) drop = SendIp(now, payload, fields.destination);

@@ -4,6 +4,7 @@
 
 #include "gateway/shard/peers.h"
 #include "nat/rewrite.h"
+#include "stack/base/checksum.h"
 #include "stack/ip/ip4_in.h"
 #include "stack/ip/udp_ports.h"
 #include "stack/l2tp/data.h"
@@ -246,8 +247,16 @@ Drop Up::ToUs(absl::Time now, Packet& packet) {
 // 14
 Drop Up::NatOutbound(absl::Time now, Packet& packet) {
   if (!tables_.settings.interfaces[packet.interface].nat) return Drop::kNone;
-  return tables_.translator.Outbound(packet.buf.bytes(), packet.interface, packet.session->address,
-                                     Seconds(now));
+  const Drop drop = tables_.translator.Outbound(packet.buf.bytes(), packet.interface,
+                                                packet.session->address, Seconds(now));
+  if (drop != Drop::kNone || packet.buf.size() <= tables_.egress.mtu(packet.interface)) return drop;
+  // It will be fragmented, and other clients' fragments bear the same source: the id is ours now.
+  stack::ByteSpan header = packet.buf.bytes();
+  const uint16_t before = stack::Load16(&header[4]), after = tables_.NextIpId();
+  stack::Store16(&header[4], after);
+  stack::Store16(&header[nat::kIpChecksum],
+                 stack::Update16(stack::Load16(&header[nat::kIpChecksum]), before, after));
+  return Drop::kNone;
 }
 
 // 15
