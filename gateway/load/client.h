@@ -13,6 +13,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "crypto/prim/secret.h"
@@ -66,6 +68,8 @@ class Client {
   void SendDelete(absl::Time now, crypto::esp::Spi spi, Out& out) {
     ipsec_.SendDelete(now, spi, out);
   }
+  // What the next phase 1 offers for ESP, and every one after it.
+  void OfferEsp(std::vector<crypto::ike::EspSuite> esp) { ipsec_.OfferEsp(std::move(esp)); }
   // Ends in order: LCP Terminate, CDN, StopCCN, DELETE; Down follows. Inert when it is on already.
   void Close(absl::Time now, Out& out);
   // Ends with DELETE alone, as a client does that has no time left.

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -66,6 +67,8 @@ class IpsecEnd {
   void MoveTo(absl::Time now, stack::Ip4 address, Out& out);
   // DELETE for an SPI of any kind: to see what the server makes of it.
   void SendDelete(absl::Time now, crypto::esp::Spi spi, Out& out);
+  // What the next phase 1 offers for ESP, and every one after it.
+  void OfferEsp(std::vector<crypto::ike::EspSuite> esp) { options_.ike.esp = std::move(esp); }
   // DELETE for everything; is_over() afterwards.
   void Close(absl::Time now, Out& out);
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "gateway/shard/messages.h"
 #include "stack/base/address.h"
 #include "stack/base/packet_buf.h"
 #include "stack/l2tp/event.h"
@@ -43,7 +44,8 @@ struct DhcpItem {  // payload of a datagram to port 68
   stack::PacketBuf payload;
   uint8_t interface = 0;
 };
-using ControlItem = std::variant<IkeItem, L2tpItem, PppItem, StrayItem, ArpItem, DhcpItem>;
+using ControlItem =
+    std::variant<IkeItem, L2tpItem, PppItem, StrayItem, ArpItem, DhcpItem, PathTooBig>;
 
 class Fifo {
  public:

@@ -444,13 +444,7 @@ void Peers::ChooseCurrent(Peer& peer) {
   for (const auto& child : peer.children) {  // oldest first
     if (child->proven && !child->deleted()) peer.current = child.get();
   }
-  if (peer.current == nullptr) return;
-  // With more around each packet than before, less fits in; it is not raised again.
-  for (const auto& tunnel : peer.tunnels) {
-    for (const auto& session : tunnel->sessions) {
-      if (session->up) session->mtu = MtuTowards(*session, session->mtu);
-    }
-  }
+  Refit(peer);
 }
 
 void Peers::On(absl::Time now, const ike::ChildFailed& failed) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "gateway/presence/share.h"
+#include "gateway/shard/path_mtu.h"
 #include "gateway/shard/segment.h"
 #include "gateway/shard/shard.h"
 #include "stack/ip/ip4_in.h"
@@ -141,7 +142,8 @@ Drop Shard::ToUs(absl::Time now, uint8_t interface, uint8_t owner, stack::Packet
     if (drop != Drop::kNoService) return drop;
   }
   if (protocol == IpProtocol::kIcmp) {
-    const Drop drop = AnswerPing(now, interface, packet);
+    Drop drop = AnswerPing(now, interface, packet);
+    if (drop == Drop::kNoService && settings.serve) drop = TakePathTooBig(packet);
     if (drop != Drop::kNoService) return drop;
   }
   if (!settings.nat) return Drop::kNoService;
@@ -218,6 +220,14 @@ Drop Shard::AnswerPing(absl::Time now, uint8_t interface, stack::PacketBuf& pack
   const nat::Hop hop = tables_.router.Lookup(to);
   if (hop.kind != nat::Hop::Kind::kInterface || hop.index != interface) return Drop::kNoRoute;
   return tables_.egress.Send(now, packet, interface, hop.via.IsZero() ? to : hop.via);
+}
+
+// kNoService: not about one of our outer packets.
+Drop Shard::TakePathTooBig(stack::PacketBuf& packet) {
+  const auto path = ReadPathTooBig(std::as_const(packet).bytes());
+  if (!path) return Drop::kNoService;
+  packet.Release();
+  return fifo_.Push(*path) ? Drop::kNone : Drop::kFifoFull;
 }
 
 // From another shard, at the entry it names.

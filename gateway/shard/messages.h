@@ -121,6 +121,16 @@ struct MovedEnded {
   esp::Spi spi;        // 0: none
 };
 
+// ---- shard -> all shards ----
+
+// A router cannot pass on our outer packets to this peer: ICMP Fragmentation Needed (RFC 1191),
+// from anybody.
+struct PathTooBig {
+  stack::Endpoint remote;  // of the peer; port 0: ESP without UDP
+  uint32_t spi = 0;        // outbound, if the port is 0
+  uint16_t mtu = 0;        // of the outer path
+};
+
 // ---- control thread -> shards ----
 
 struct Report {};        // write counters and sessions to the log
@@ -133,7 +143,7 @@ struct Drain {
 using Control = std::variant<NeedNeighbor, NeedAddress, ReturnAddress, StaysOn, PeerAt, PeerLeft,
                              FindPlace, NeighborKnown, NeighborLost, AddressGranted, MakeWay,
                              InterfaceAddress, ClientElsewhere, PlaceFound, Moved, MovedEnded,
-                             Report, NewCredentials, Drain, crew::Answer>;
+                             PathTooBig, Report, NewCredentials, Drain, crew::Answer>;
 
 // Where a packet from another shard goes on.
 enum class Entry : uint8_t {

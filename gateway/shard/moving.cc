@@ -52,7 +52,9 @@ ppp::AuthProtocol ChapFor(ppp::AuthProtocol login) {
 // ---- Places -----------------------------------------------------------------------------------
 
 void Peers::MoveTo(Peer& peer, const ike::Path& path) {
+  const bool moves = peer.path.remote != path.remote;
   peer.path = path;
+  if (moves) ForgetPathMtu(peer);
   UpdatePlace(peer);
 }
 

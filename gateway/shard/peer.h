@@ -44,6 +44,7 @@ struct Claim {
   stack::ppp::ChapAuthenticator chap;
   absl::Time give_up;
 };
+inline constexpr uint16_t kAnyMtu = 0xffff;
 
 // Something with a deadline, in the shard's wheel.
 class Timed : public stack::WheelEntry {
@@ -95,9 +96,10 @@ class Session : public Timed {
   uint64_t address_ticket = 0;        // the question to home, while it is open
   uint32_t ppp_ticket = 0;            // and the link's question behind it
   stack::Ip4 address, gateway;        // while up
-  uint16_t mtu = 0;                   // largest IPv4 packet towards the client
   // Home wants to know whether the client lives: asked for a life sign then, looked at next.
   absl::Time probed = absl::InfiniteFuture(), look_at = absl::InfiniteFuture();
+  uint16_t mru = 1500;                // what the client takes
+  uint16_t mtu = 0;                   // largest IPv4 packet towards the client: mtu_side.cc
 
   absl::Time started;
   uint64_t up_packets = 0, up_bytes = 0, down_packets = 0, down_bytes = 0;
@@ -142,6 +144,8 @@ class Peer : public Timed {
   // Both at once: here home and the shard find it. None while it speaks from elsewhere.
   std::optional<stack::Endpoint> place;
   absl::Time moved = absl::InfinitePast();
+  uint16_t path_mtu = kAnyMtu;  // of the outer path, as routers say; until when it is believed
+  absl::Time path_mtu_until = absl::InfiniteFuture();
   std::vector<ike::PhaseOneId> phase_ones;       // that are its own beyond doubt
   ike::Identification identity;                  // phase 1
   ike::Identification idci;                      // its end of the traffic, as the quick mode said

@@ -140,6 +140,7 @@ void Peers::OnPeerDue(absl::Time now, Peer& peer) {
     DeleteSas(now, peer);
     return RemovePeer(now, peer, "closed");
   }
+  if (peer.path_mtu_until <= now) ForgetPathMtu(peer);
   NoteDesertion(now, peer);
   if (peer.deserted + DesertionLimit(peer) <= now) {
     DeleteSas(now, peer);
@@ -206,7 +207,8 @@ void Peers::EndUnclaimed(absl::Time now) {
 }
 
 void Peers::Schedule(Peer& peer) {
-  absl::Time next = std::min(peer.deserted + DesertionLimit(peer), peer.keepalive_at);
+  absl::Time next =
+      std::min({peer.deserted + DesertionLimit(peer), peer.keepalive_at, peer.path_mtu_until});
   if (peer.claim != nullptr) {
     next = std::min({next, peer.claim->give_up, peer.claim->chap.NextDeadline()});
   }

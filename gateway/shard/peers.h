@@ -5,6 +5,7 @@
 //   l2tp_side.cc   tunnels and calls
 //   ppp_side.cc    users, addresses, the session itself
 //   moving.cc      subscribers that come from another place, or belong to another shard
+//   mtu_side.cc    how large a packet for a client may be
 //   peers.cc       what they share: lookups, deadlines, the end of things
 //
 // Called from the control FIFO, by answers and by deadlines, never while a batch holds pointers to
@@ -70,6 +71,8 @@ class Peers {
   void OnPlaceFound(absl::Time now, const PlaceFound& found);
   void OnMoved(absl::Time now, Relocation what);
   void OnMovedEnded(const MovedEnded& ended);
+  // Of any peer: it may be another shard's.
+  void OnPathTooBig(absl::Time now, const PathTooBig& path);
 
   // Ends the SAs that refused a packet since the last call: after the ways have run.
   void EndSpentSas(absl::Time now);
@@ -198,8 +201,12 @@ class Peers {
   void ReturnAddressOf(absl::Time now, Session& session);
   void HangUp(absl::Time now, Session& session, const stack::ppp::Down& down);
   void EndSession(absl::Time now, Session& session, std::string_view why);
-  uint16_t MtuTowards(const Session& session, uint16_t peer_mru) const;
   void Schedule(Session& session);
+
+  // mtu_side.cc
+  uint16_t MtuTowards(const Session& session) const;
+  void Refit(Peer& peer);
+  void ForgetPathMtu(Peer& peer);
 
   // peers.cc
   void OnPeerDue(absl::Time now, Peer& peer);

@@ -12,8 +12,6 @@ using stack::Drop;
 namespace l2tp = stack::l2tp;
 namespace ppp = stack::ppp;
 
-// The smallest MTU a link is run with: RFC 791 lets every host send 576.
-constexpr uint16_t kMinTunnelMtu = 576;
 // How long a client whose session is in somebody's way is given for a life sign, and how often it
 // is looked for: three losses in a row are rare, and the other one waits meanwhile.
 constexpr absl::Duration kProbeLimit = absl::Seconds(5);
@@ -222,22 +220,12 @@ void Peers::ReturnAddressOf(absl::Time now, Session& session) {
   session.granted.reset();
 }
 
-uint16_t Peers::MtuTowards(const Session& session, uint16_t peer_mru) const {
-  const Peer& peer = session.tunnel.peer;
-  uint16_t mtu = peer_mru;
-  const nat::Hop hop = tables_.router.Lookup(peer.path.remote.ip);
-  if (peer.current != nullptr && hop.kind == nat::Hop::Kind::kInterface) {
-    const uint16_t outer = tables_.egress.mtu(static_cast<uint8_t>(hop.index));
-    mtu = std::min(mtu, Sealer::TunnelMtu(*peer.current, outer));
-  }
-  return std::max(mtu, kMinTunnelMtu);
-}
-
 void Peers::On(absl::Time now, Session& session, const ppp::Up& up) {
   const Peer& peer = session.tunnel.peer;
   session.address = up.client;
   session.gateway = up.gateway;
-  session.mtu = MtuTowards(session, up.peer_mru);
+  session.mru = up.peer_mru;
+  session.mtu = MtuTowards(session);
   session.up = true;
   tables_.router.Add({up.client, 32},
                      {nat::Hop::Kind::kPeer, HopOf(session.tunnel.machine.own(), session.own), {}});

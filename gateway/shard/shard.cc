@@ -85,8 +85,18 @@ void Shard::RunFifo(absl::Time now) {
               if (home_)
                 home_->OnDhcp(now, dhcp.interface, std::as_const(dhcp.payload).bytes(), outcome_);
             },
+            [&](const PathTooBig& path) { TellAll(now, path); },
         },
         item);
+  }
+}
+
+// Any shard may get the ICMP message, and any may have the peer: none of them asks another which.
+void Shard::TellAll(absl::Time now, const PathTooBig& path) {
+  if (!path_reports_.Take(now)) return tables_.stats.Drop(stack::Drop::kRateLimited);
+  peers_.OnPathTooBig(now, path);
+  for (uint8_t to = 0; to < env_.settings->shards; ++to) {
+    if (to != env_.index) post_.SendControl(to, path, Room::kOrdinary);
   }
 }
 
@@ -127,6 +137,7 @@ void Shard::On(absl::Time now, Control& message) {
           [&](const PlaceFound& found) { peers_.OnPlaceFound(now, found); },
           [&](Moved& moved) { peers_.OnMoved(now, std::move(*moved.what)); },
           [&](const MovedEnded& ended) { peers_.OnMovedEnded(ended); },
+          [&](const PathTooBig& path) { peers_.OnPathTooBig(now, path); },
           [&](crew::Answer& answer) { peers_.OnDh(now, std::move(answer)); },
           [&](const shard::Report&) { Report(now); },
           [&](const Drain&) {

@@ -87,6 +87,7 @@ class Shard {
   stack::Drop Classify(absl::Time now, uint8_t interface, stack::PacketBuf& packet);
   stack::Drop ToUs(absl::Time now, uint8_t interface, uint8_t owner, stack::PacketBuf& packet);
   stack::Drop TakeUdp(absl::Time now, uint8_t interface, bool serve, stack::PacketBuf& packet);
+  stack::Drop TakePathTooBig(stack::PacketBuf& packet);
   stack::Drop TakeBroadcast(uint8_t interface, stack::PacketBuf& packet);
   stack::Drop TakeIke(stack::PacketBuf& message, const stack::Endpoint& from,
                       const stack::Endpoint& to);
@@ -102,6 +103,7 @@ class Shard {
   void CarryOutHome(absl::Time now);
   void RunWays(absl::Time now);
   void RunFifo(absl::Time now);
+  void TellAll(absl::Time now, const PathTooBig& path);
   void SendQuestions(absl::Time now);
   void RunDeadlines(absl::Time now);
   void FinishDraining(absl::Time now);
@@ -118,6 +120,8 @@ class Shard {
   std::unique_ptr<home::Home> home_;  // shard 0 only
   home::Outcome outcome_;
   absl::Time next_chores_, next_sweep_;
+  // Strangers' word on the size of a path: who has no better one needs few of them.
+  stack::ip::TokenBucket path_reports_{20, 20};
   absl::Time drain_until_ = absl::InfiniteFuture();
   std::atomic<bool> drained_{false};
 };
