@@ -81,10 +81,14 @@ void Shard::TakeEthernet(absl::Time now, uint8_t interface, stack::PacketBuf fra
   TakePacket(now, interface, std::move(frame));
 }
 
-// 4: fragments wait for the rest; what they make together may belong to another shard.
+// 4: fragments wait for the rest; what they make together may belong to another shard. Clients are
+// behind tunnels: nothing from a link comes from one.
 void Shard::TakePacket(absl::Time now, uint8_t interface, stack::PacketBuf packet) {
   const auto arrival = stack::ip::In(packet);
   if (!arrival.ok()) return tables_.stats.Drop(arrival.error());
+  if (env_.settings->IsClient(arrival->packet.source())) {
+    return tables_.stats.Drop(Drop::kSpoofedSource);
+  }
   if (!arrival->is_fragment) return TakeWhole(now, interface, std::move(packet));
   stack::PacketBuf whole = tables_.outer.Add(now, std::move(packet));
   if (!whole) return;
@@ -101,11 +105,9 @@ void Shard::TakeWhole(absl::Time now, uint8_t interface, stack::PacketBuf packet
   if (drop != Drop::kNone) tables_.stats.Drop(drop);
 }
 
-// Ours, a client's, or nobody's here. Clients are behind tunnels: nothing from a link comes from
-// one.
+// Ours, a client's, or nobody's here.
 Drop Shard::Classify(absl::Time now, uint8_t interface, stack::PacketBuf& packet) {
   const stack::Ip4 destination = DestinationOf(packet);
-  if (env_.settings->IsClient(SourceOf(packet))) return Drop::kSpoofedSource;
   if (const auto owner = tables_.OwnerOf(destination)) return ToUs(now, interface, *owner, packet);
   if (env_.settings->IsClient(destination)) {
     // Behind NAT nobody knows their addresses; a neighbour on the link who guesses gets nowhere.

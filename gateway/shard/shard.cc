@@ -224,10 +224,31 @@ void Shard::RunDeadlines(absl::Time now) {
   }
   if (now < next_chores_) return;
   next_chores_ = now + kChores;
-  tables_.outer.Expire(now);
-  tables_.inner.Expire(now);
+  for (stack::ip::Reassembly* fragments : {&tables_.outer, &tables_.inner}) {
+    fragments->Expire(now);
+    for (const stack::PacketBuf& first : fragments->TakeLate()) TellTooLate(now, first.bytes());
+  }
+  down_.Run(now);
   tables_.egress.Expire(now);
   env_.log->ReportSuppressed();
+}
+
+// Whoever sent a datagram of which fragments are missing may send it again.
+void Shard::TellTooLate(absl::Time now, stack::ByteView first_fragment) {
+  const stack::Ip4 source{stack::Load32(&first_fragment[12])};
+  const nat::Hop hop = tables_.router.Lookup(source);
+  const bool is_link = hop.kind == nat::Hop::Kind::kInterface;
+  if (!is_link && hop.kind != nat::Hop::Kind::kPeer) return;
+  const auto interface = static_cast<uint8_t>(hop.index);
+  const stack::Ip4 us = is_link ? tables_.OwnAddress(interface)
+                                : env_.settings->pools[env_.settings->PoolOf(source)].gateway;
+  auto error = tables_.icmp.TimeExceeded(now, {first_fragment, us},
+                                         stack::wire::TimeExceededCode::kReassembly);
+  if (!error.ok() || !*error) return;
+  if (!is_link) return down_.AddRouted(now, *std::move(error));
+  const stack::Drop drop =
+      tables_.egress.Send(now, *error, interface, hop.via.IsZero() ? source : hop.via);
+  if (drop != stack::Drop::kNone) tables_.stats.Drop(drop);
 }
 
 absl::Time Shard::NextDeadline() const {

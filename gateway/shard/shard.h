@@ -106,6 +106,7 @@ class Shard {
   void TellAll(absl::Time now, const PathTooBig& path);
   void SendQuestions(absl::Time now);
   void RunDeadlines(absl::Time now);
+  void TellTooLate(absl::Time now, stack::ByteView first_fragment);
   void FinishDraining(absl::Time now);
   void Report(absl::Time now);
 

@@ -10,6 +10,8 @@ using wire::Ip4Packet;
 
 constexpr size_t kSmallRoom = kSmallSlot - kHeadroom - kTailroom;
 
+constexpr size_t kMaxLate = 8;
+
 // What a buffer with `room` octets takes from the pool.
 size_t SlotFor(size_t room) { return room <= kSmallRoom ? kSmallSlot : kLargeSlot; }
 
@@ -100,9 +102,9 @@ Drop Reassembly::Grow(Assembly& a, size_t end) {
   const size_t held = SlotOf(a.buf), slot = SlotFor(wanted);
   if (slot > held) {
     while (bytes_ - held + slot > limits_.bytes) {
-      Assembly* oldest = Oldest(nullptr, &a);
-      if (oldest == nullptr) return Drop::kFragmentLimit;
-      Close(*oldest, Drop::kFragmentLimit);
+      Assembly* victim = Victim(&a);
+      if (victim == nullptr) return Drop::kFragmentLimit;
+      Close(*victim, Drop::kFragmentLimit);
     }
     PacketBuf larger = pool_.Get(wanted);
     if (!larger) return Drop::kPoolDry;
@@ -136,8 +138,21 @@ PacketBuf Reassembly::Finish(Assembly& a) {
 void Reassembly::Expire(absl::Time now) {
   if (used_ == 0) return;
   for (Assembly& a : assemblies_) {
-    if (a.used && a.deadline <= now) Close(a, Drop::kFragmentTimeout);
+    if (!a.used || a.deadline > now) continue;
+    KeepFirst(a);
+    Close(a, Drop::kFragmentTimeout);
   }
+}
+
+// As it came: its header and what it carried.
+void Reassembly::KeepFirst(const Assembly& a) {
+  if (a.header_size == 0 || a.count == 0 || late_.size() >= kMaxLate) return;
+  const size_t size = a.ranges[0].end;
+  PacketBuf first = pool_.Get(a.header_size + size);
+  if (!first) return;
+  first.Assign(ByteView(a.header).first(a.header_size));
+  first.Assign(a.buf.bytes().subspan(Ip4Packet::kMaxHeader, size));
+  late_.push_back(std::move(first));
 }
 
 absl::Time Reassembly::NextDeadline() const {
@@ -156,9 +171,9 @@ Reassembly::Assembly* Reassembly::Find(const Key& key) {
 
 Reassembly::Assembly& Reassembly::Open(absl::Time now, const Key& key) {
   if (CountOf(key.source) >= std::max<size_t>(1, limits_.per_source)) {
-    Close(*Oldest(&key.source, nullptr), Drop::kFragmentLimit);
+    Close(*Oldest(key.source, nullptr), Drop::kFragmentLimit);
   }
-  if (used_ == assemblies_.size()) Close(*Oldest(nullptr, nullptr), Drop::kFragmentLimit);
+  if (used_ == assemblies_.size()) Close(*Victim(nullptr), Drop::kFragmentLimit);
   Assembly& a = *std::find_if(assemblies_.begin(), assemblies_.end(),
                               [](const Assembly& each) { return !each.used; });
   a.used = true;
@@ -174,13 +189,28 @@ size_t Reassembly::CountOf(Ip4 source) const {
                     [source](const Assembly& a) { return a.used && a.key.source == source; }));
 }
 
-Reassembly::Assembly* Reassembly::Oldest(const Ip4* source, const Assembly* except) {
+Reassembly::Assembly* Reassembly::Oldest(Ip4 source, const Assembly* except) {
   Assembly* oldest = nullptr;
   for (Assembly& a : assemblies_) {
-    if (!a.used || &a == except || (source != nullptr && a.key.source != *source)) continue;
+    if (!a.used || &a == except || a.key.source != source) continue;
     if (oldest == nullptr || a.deadline < oldest->deadline) oldest = &a;
   }
   return oldest;
+}
+
+// Who has most pays; among equals, the oldest datagram of all.
+Reassembly::Assembly* Reassembly::Victim(const Assembly* except) {
+  Assembly* victim = nullptr;
+  size_t most = 0;
+  for (Assembly& a : assemblies_) {
+    if (!a.used || &a == except) continue;
+    const size_t count = CountOf(a.key.source);
+    const bool worse = count > most || (count == most && a.deadline < victim->deadline);
+    if (!worse) continue;
+    victim = &a;
+    most = count;
+  }
+  return victim;
 }
 
 void Reassembly::Count(Drop why, size_t fragments) {

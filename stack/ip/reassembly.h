@@ -4,8 +4,8 @@
 // fits, then a large one), so that many tiny fragments cost no more memory than a few large ones,
 // and a sorted list of the ranges that came. Fragments that overlap kill the datagram and whatever
 // of it still comes (the rule of RFC 5722, here for IPv4 too); an exact duplicate is tolerated.
-// When there is no room, the oldest datagram makes it: of the same source first, if that has more
-// than its share.
+// When there is no room, a datagram makes it: the oldest of the same source, if that has more than
+// its share, else the oldest of the source that has most, so that nobody starves others.
 //
 // Every death is counted in the DropCounters given: a fragment's own reason once for itself, and
 // the reason of a datagram once for each fragment it had kept.
@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -43,6 +44,9 @@ class Reassembly {
   PacketBuf Add(absl::Time now, PacketBuf fragment);
   // Gives up datagrams whose time is over (kFragmentTimeout).
   void Expire(absl::Time now);
+  // The first fragments of datagrams that were given up since, a few at most: their sources are
+  // told by Time Exceeded (RFC 1122 section 3.3.2).
+  std::vector<PacketBuf> TakeLate() { return std::exchange(late_, {}); }
   absl::Time NextDeadline() const;
 
   size_t datagrams() const { return used_; }
@@ -75,7 +79,8 @@ class Reassembly {
 
   Assembly* Find(const Key& key);
   Assembly& Open(absl::Time now, const Key& key);
-  Assembly* Oldest(const Ip4* source, const Assembly* except);
+  Assembly* Oldest(Ip4 source, const Assembly* except);
+  Assembly* Victim(const Assembly* except);
   size_t CountOf(Ip4 source) const;
   void Count(Drop why, size_t fragments);
   void Close(Assembly& assembly, Drop why);
@@ -83,12 +88,14 @@ class Reassembly {
   Drop Insert(Assembly& assembly, const wire::Ip4Packet& fragment);
   Drop Grow(Assembly& assembly, size_t end);
   void GiveBack(Assembly& assembly);
+  void KeepFirst(const Assembly& assembly);
   PacketBuf Finish(Assembly& assembly);
 
   const Limits limits_;
   PacketPool& pool_;
   DropCounters& drops_;
   std::vector<Assembly> assemblies_;  // limits.datagrams places, allocated once
+  std::vector<PacketBuf> late_;
   size_t used_ = 0;
   size_t bytes_ = 0;
 };

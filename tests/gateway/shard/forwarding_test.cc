@@ -97,6 +97,28 @@ TEST_P(OnShards, LargePacketsAreFragmentedBothWays) {
   }
 }
 
+// RFC 1122 section 3.3.2: whoever sent the first fragment hears that the others did not come.
+TEST_P(OnShards, LateFragmentsAreReported) {
+  for (Caller* caller : {a, b}) {
+    const Endpoint outside = OpenFlow(*caller, 7000);
+    caller->received.clear();
+    const Bytes up = UdpPacket({caller->up->address, 7000}, kDns, Pattern(2000), {.id = 77});
+    const Bytes down = UdpPacket(kDns, outside, Pattern(2000), {.id = 78});
+    world.Send(*caller, Cut(up, 1400)[0]);
+    world.FromInternet(Cut(down, 1400)[0]);
+    world.RunFor(absl::Seconds(20));
+    ASSERT_EQ(caller->received.size(), 1U) << world.Drops();
+    ASSERT_EQ(world.internet.size(), 1U) << world.Drops();
+    for (const Bytes& error : {caller->received[0], world.internet[0]}) {
+      EXPECT_EQ(IcmpOf(error).type(), Tins::ICMP::TIME_EXCEEDED);
+      EXPECT_EQ(IcmpOf(error).code(), 1);
+    }
+    EXPECT_EQ(Load32(&caller->received[0][28 + 12]), caller->up->address.value);
+    EXPECT_EQ(Load32(&world.internet[0][28 + 16]), kWan.value);
+    world.internet.clear();
+  }
+}
+
 TEST_P(OnShards, TheGatewayItselfAnswersPings) {
   for (Caller* caller : {a, b}) {
     Send(*caller, EchoPacket(caller->up->address, kInside, 7, 1, Pattern(400)));
@@ -194,6 +216,15 @@ TEST_F(Forwarding, ASpoofedSourceIsDropped) {
   Send(*a, UdpPacket({kWan, 5000}, kDns, Pattern(8)));
   EXPECT_EQ(world.Dropped(Drop::kSpoofedSource), 2U);
   EXPECT_TRUE(world.internet.empty());
+}
+
+// A stranger who claims to be a client occupies no place, and makes us bother nobody.
+TEST_F(Forwarding, AFragmentFromALinkIsNoClients) {
+  const Endpoint client{a->up->address, 5000};
+  world.FromInternet(Cut(UdpPacket(client, {kWan, 5000}, Pattern(2000)), 1400)[0]);
+  world.RunFor(absl::Seconds(20));
+  EXPECT_EQ(world.Dropped(Drop::kSpoofedSource), 1U);
+  EXPECT_TRUE(a->received.empty());
 }
 
 // RFC 3193: L2TP without ESP around it reaches nobody.

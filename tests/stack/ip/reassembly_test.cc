@@ -204,6 +204,11 @@ TEST_F(ReassemblyTest, GivesUpAfterItsTime) {
   EXPECT_EQ(drops_[Drop::kFragmentTimeout], 0U);
   reassembly_.Expire(kStart + absl::Seconds(15));
   EXPECT_EQ(drops_[Drop::kFragmentTimeout], 2U);
+  const std::vector<PacketBuf> late = reassembly_.TakeLate();
+  ASSERT_EQ(late.size(), 1U);
+  EXPECT_EQ(ToBytes(late[0].bytes()), test::IpPacket(kFrom.ip, kTo.ip, 17, test::Pattern(8, 0),
+                                                     {.id = 1, .more_fragments = true}));
+  EXPECT_TRUE(reassembly_.TakeLate().empty());
   EXPECT_EQ(reassembly_.NextDeadline(), kStart + absl::Seconds(20));
   now_ = kStart + absl::Seconds(20);
   EXPECT_FALSE(
@@ -259,6 +264,23 @@ TEST_F(ReassemblyTest, ADryPoolKillsTheDatagramByName) {
 TEST_F(ReassemblyTest, AWholePacketPassesThrough) {
   const Bytes packet = Datagram(10);
   EXPECT_EQ(ToBytes(Add(packet).bytes()), packet);
+}
+
+// Those who use up the places make room for one who has hardly any.
+TEST_F(ReassemblyTest, WhoHasMostMakesRoom) {
+  EXPECT_FALSE(Part(1, 0, 8, true, 0, "192.0.2.5"));  // oldest of all, and alone
+  for (uint16_t id = 1; id <= 4; ++id) {
+    now_ += absl::Milliseconds(1);
+    EXPECT_FALSE(Part(id, 0, 8, true, 0, "192.0.2.6"));
+  }
+  for (uint16_t id = 1; id <= 3; ++id) EXPECT_FALSE(Part(id, 0, 8, true, 0, "192.0.2.7"));
+  EXPECT_EQ(reassembly_.datagrams(), 8U);
+  EXPECT_FALSE(Part(1, 0, 8, true, 0, "192.0.2.8"));
+  EXPECT_EQ(drops_[Drop::kFragmentLimit], 1U);
+  EXPECT_TRUE(Part(1, 8, 16, false, 0, "192.0.2.5"));
+  EXPECT_TRUE(Part(1, 8, 16, false, 0, "192.0.2.8"));
+  EXPECT_TRUE(Part(2, 8, 16, false, 0, "192.0.2.6")) << "only its oldest is gone";
+  EXPECT_FALSE(Part(1, 8, 16, false, 0, "192.0.2.6"));
 }
 
 }  // namespace
