@@ -16,7 +16,6 @@
 #include "gateway/io/nic.h"
 #include "gateway/run.h"
 #include "gateway/run_embedded.h"
-#include "gateway/unavailable.h"
 
 namespace {
 
@@ -25,13 +24,7 @@ constexpr int kBadConfiguration = 2;
 // Prints what is wrong; true if it may be run.
 bool Say(const conf::Loaded& loaded) {
   if (!loaded.issues.empty()) std::fputs(loaded.Text().c_str(), stderr);
-  if (!loaded.ok()) return false;
-  const std::vector<std::string> unavailable = gateway::UnavailableKeys(loaded.model);
-  for (const std::string& key : unavailable) {
-    std::fprintf(stderr, "%s: error: %s: this version of adit does not carry it out yet\n",
-                 loaded.file.c_str(), key.c_str());
-  }
-  return unavailable.empty();
+  return loaded.ok();
 }
 
 int Check(const std::string& path) {

@@ -15,7 +15,6 @@
 #include "gateway/io/host.h"
 #include "gateway/io/nic.h"
 #include "gateway/io/private_file.h"
-#include "gateway/unavailable.h"
 
 namespace gateway {
 namespace {
@@ -115,12 +114,6 @@ Ended RunOnce(const Kept& kept, const io::NicFacts& nic, RunOptions options) {
   const conf::Issues issues = conf::Validate(model, {});
   if (conf::HasError(issues)) {
     std::fputs(conf::TextOf(issues, "embedded default").c_str(), stderr);
-    return {1, std::nullopt};
-  }
-  for (const std::string& key : UnavailableKeys(model)) {
-    std::fprintf(stderr, "adit: %s: this version of adit does not carry it out yet; ", key.c_str());
-    std::fprintf(stderr, "give %s no address, so that adit asks DHCP for its own\n",
-                 nic.name.c_str());
     return {1, std::nullopt};
   }
   Ended ended;

@@ -10,6 +10,7 @@
 // clients behind one NAT share the outer address, the inner address and port 1701.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -96,10 +97,12 @@ class Session : public Timed {
   uint64_t address_ticket = 0;        // the question to home, while it is open
   uint32_t ppp_ticket = 0;            // and the link's question behind it
   stack::Ip4 address, gateway;        // while up
+  std::array<stack::Ip4, 2> dns{};    // name servers it was told
+  uint8_t pool = 0;                   // index of the pool all this comes from
   // Home wants to know whether the client lives: asked for a life sign then, looked at next.
   absl::Time probed = absl::InfiniteFuture(), look_at = absl::InfiniteFuture();
-  uint16_t mru = 1500;                // what the client takes
-  uint16_t mtu = 0;                   // largest IPv4 packet towards the client: mtu_side.cc
+  uint16_t mru = 1500;  // what the client takes
+  uint16_t mtu = 0;     // largest IPv4 packet towards the client: mtu_side.cc
 
   absl::Time started;
   uint64_t up_packets = 0, up_bytes = 0, down_packets = 0, down_bytes = 0;

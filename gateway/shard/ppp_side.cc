@@ -155,6 +155,8 @@ void Peers::OnAddress(absl::Time now, const AddressGranted& granted) {
   if (granted.ip) {
     const PoolSettings& pool = tables_.settings.pools[granted.pool];
     session->granted = granted.ip;
+    session->dns = granted.dns;
+    session->pool = granted.pool;
     by_address_[*granted.ip] = {session->tunnel.machine.own(), session->own};
     admission = ppp::Assignment{*granted.ip, pool.gateway, granted.dns};
   } else {

@@ -210,6 +210,8 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
     to.gateway = pool.gateway;
     for (size_t i = 0; i < std::min(pool.dns.size(), to.dns.size()); ++i) to.dns[i] = pool.dns[i];
     to.dns_of_lease = pool.dns_of_lease;
+    to.routes = pool.routes;
+    to.domain = pool.domain;
   }
   auto credentials = TranslateCredentials(model, settings.PoolNames(), rng);
   if (!credentials.ok()) return credentials.status();

@@ -49,6 +49,8 @@ struct PoolSettings {
   stack::Ip4 gateway;
   std::array<stack::Ip4, 2> dns{};
   bool dns_of_lease = false;  // a DHCP lease's name servers come before `dns`
+  std::vector<stack::Prefix> routes;  // for clients that ask which networks are behind us
+  std::string domain;
 };
 
 struct Settings {

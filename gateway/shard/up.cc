@@ -5,11 +5,14 @@
 #include "gateway/shard/peers.h"
 #include "nat/rewrite.h"
 #include "stack/base/checksum.h"
+#include "stack/ip/dhcp_inform.h"
 #include "stack/ip/ip4_in.h"
 #include "stack/ip/udp_ports.h"
 #include "stack/l2tp/data.h"
 #include "stack/ppp/data.h"
+#include "stack/wire/dhcp4.h"
 #include "stack/wire/esp.h"
+#include "stack/wire/udp.h"
 
 namespace gateway::shard {
 namespace {
@@ -47,6 +50,7 @@ void Up::Run(absl::Time now) {
   batch_.Stage([this](Packet& p) { return PullPpp(p); });             // 10
   batch_.Stage([this](Packet& p) { return PullInner(p); });           // 11
   batch_.Stage([this, now](Packet& p) { return Reassemble(now, p); });
+  batch_.Stage([this, now](Packet& p) { return AnswerInform(now, p); });
   batch_.Stage([](Packet& p) { return nat::SwallowNoise(BytesOf(p)); });
   batch_.Stage([this](Packet& p) { return tables_.filter.Check(BytesOf(p)); });  // 12
   batch_.Stage([this, now](Packet& p) { return Route(now, p); });                // 13
@@ -168,6 +172,29 @@ Drop Up::Reassemble(absl::Time now, Packet& packet) {
   if ((stack::Load16(BytesOf(packet).data() + 6) & 0x3fff) == 0) return Drop::kNone;
   packet.buf = tables_.inner.Add(now, std::move(packet.buf));
   return Drop::kNone;  // no slot: it waits for the others
+}
+
+// The one broadcast of a client that is answered: DHCPINFORM, to everybody or to us. Anything else
+// goes on, to be swallowed or refused.
+Drop Up::AnswerInform(absl::Time now, Packet& packet) {
+  const stack::ByteView bytes = BytesOf(packet);
+  const Session& session = *packet.session;
+  const stack::Ip4 to = DestinationOf(packet);
+  const bool may_be = static_cast<uint8_t>(bytes[nat::kIpProtocol]) == nat::kProtocolUdp &&
+                      (to.IsLimitedBroadcast() || to == session.gateway);
+  if (!may_be) return Drop::kNone;
+  const auto udp =
+      stack::wire::Udp::Parse(bytes.subspan((static_cast<size_t>(bytes[0]) & 15U) * 4));
+  if (!udp.ok() || udp->destination_port() != stack::wire::kDhcpServerPort) return Drop::kNone;
+  if (!udp->ChecksumHolds(session.address, to)) return Drop::kBadUdpChecksum;
+  const PoolSettings& pool = tables_.settings.pools[session.pool];
+  auto ack = stack::ip::AnswerInform(
+      {session.gateway, session.address, session.dns, pool.routes, pool.domain}, udp->payload(),
+      tables_.pool);
+  if (!ack.ok()) return ack.error() == Drop::kDhcpIgnored ? Drop::kNone : ack.error();
+  packet.buf.Release();
+  down_.AddRouted(now, *std::move(ack));
+  return Drop::kNone;
 }
 
 // 13: to us, to another client (down again, on his shard), or out on an interface.

@@ -44,6 +44,7 @@ class Up {
   stack::Drop PullPpp(Packet& packet);
   stack::Drop PullInner(Packet& packet);
   stack::Drop Reassemble(absl::Time now, Packet& packet);
+  stack::Drop AnswerInform(absl::Time now, Packet& packet);
   stack::Drop Route(absl::Time now, Packet& packet);
   bool IsForAClient(const Packet& packet) const;
   stack::Drop TurnBack(absl::Time now, Packet& packet);

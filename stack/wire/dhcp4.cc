@@ -1,10 +1,13 @@
 #include "stack/wire/dhcp4.h"
 
+#include <algorithm>
+
 namespace stack::wire {
 namespace {
 
 constexpr uint32_t kCookie = 0x63825363;
 constexpr uint8_t kHardwareEthernet = 1, kHardwareLength = 6;
+constexpr size_t kChaddr = 28, kChaddrSize = 16;
 constexpr size_t kSname = 44, kSnameSize = 64, kFile = 108, kFileSize = 128;
 constexpr uint8_t kOverloadFile = 1, kOverloadSname = 2;  // bits of option 52
 
@@ -64,12 +67,15 @@ std::string_view NameOf(DhcpType type) {
 
 Result<Dhcp4, Drop> Dhcp4::Parse(ByteView bytes) {
   if (bytes.size() < kFixed) return Drop::kTruncated;
-  Reader in(bytes);
-  const uint8_t op = in.U8();
+  Reader in(bytes.subspan(1));
   const bool ethernet = in.U8() == kHardwareEthernet && in.U8() == kHardwareLength;
-  if ((op != 1 && op != 2) || !ethernet || Load32(bytes.data() + 236) != kCookie) {
-    return Drop::kDhcpMalformed;
-  }
+  return ethernet ? ParseAnyHardware(bytes) : Drop::kDhcpMalformed;
+}
+
+Result<Dhcp4, Drop> Dhcp4::ParseAnyHardware(ByteView bytes) {
+  if (bytes.size() < kFixed) return Drop::kTruncated;
+  const auto op = static_cast<uint8_t>(bytes[0]);
+  if ((op != 1 && op != 2) || Load32(bytes.data() + 236) != kCookie) return Drop::kDhcpMalformed;
   Dhcp4 message(bytes);
   const ByteView options = bytes.subspan(kFixed);
   const uint8_t overload = OverloadOf(options);
@@ -82,6 +88,11 @@ Result<Dhcp4, Drop> Dhcp4::Parse(ByteView bytes) {
   if (!type || type->size() != 1) return Drop::kDhcpMalformed;
   message.type_ = static_cast<DhcpType>((*type)[0]);
   return message;
+}
+
+void Dhcp4::CopyHardwareTo(ByteSpan answer) const {
+  std::copy_n(bytes_.begin() + 1, 2, answer.begin() + 1);
+  std::copy_n(bytes_.begin() + kChaddr, kChaddrSize, answer.begin() + kChaddr);
 }
 
 std::optional<ByteView> Dhcp4::Option(DhcpOption code) const {

@@ -74,6 +74,11 @@ class Dhcp4 {
   // `bytes` is the UDP payload. kTruncated without the fixed part, else kDhcpMalformed: no Ethernet
   // hardware address, cookie or message type, or an option that runs over the end of its field.
   static Result<Dhcp4, Drop> Parse(ByteView bytes);
+  // The same for a message that may come from a PPP link, where clients fill in hardware types and
+  // lengths of their own invention.
+  static Result<Dhcp4, Drop> ParseAnyHardware(ByteView bytes);
+  // Into an answer: hardware type, length and address as they were asked with.
+  void CopyHardwareTo(ByteSpan answer) const;
 
   DhcpOp op() const { return static_cast<DhcpOp>(bytes_[0]); }
   uint32_t xid() const { return Load32(bytes_.data() + 4); }
