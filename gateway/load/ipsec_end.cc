@@ -158,8 +158,9 @@ Drop IpsecEnd::Send(absl::Time now, PacketBuf message, Out& out) {
   const Child* child = is_over() ? nullptr : Current();
   if (child == nullptr) return Drop::kNoOutboundSa;
   last_sent_ = now;
-  Drop drop = stack::ip::PushUdp(message, {options_.address, options_.l2tp_port},
-                                 {options_.server, stack::wire::kL2tpPort}, UdpChecksum::kHonest);
+  Drop drop =
+      stack::ip::PushUdp(message, {options_.address, options_.l2tp_port},
+                         {options_.server, options_.server_l2tp_port}, UdpChecksum::kHonest);
   if (drop != Drop::kNone) return drop;
   esp::SealJob job{&message, child->out.get(), kUdpProtocol};
   esp::Seal({&job, 1});

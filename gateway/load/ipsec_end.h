@@ -28,7 +28,8 @@ namespace gateway::load {
 struct IpsecOptions {
   stack::Ip4 address, server;         // outer; `address` is the private one behind a NAT
   crypto::ike::InitiatorOptions ike;  // key, suites, NAT traversal
-  uint16_t l2tp_port = 1701;          // ours; the server's is always 1701
+  uint16_t l2tp_port = 1701;          // ours
+  uint16_t server_l2tp_port = 1701;   // any other is wrong: to see what the server makes of it
   uint16_t mtu = 1500;                // of the outer network
   absl::Duration rekey_esp = absl::InfiniteDuration();
   absl::Duration rekey_phase_one = absl::InfiniteDuration();

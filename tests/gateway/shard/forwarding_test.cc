@@ -234,6 +234,15 @@ TEST_F(Forwarding, L2tpInTheClearIsDropped) {
   EXPECT_EQ(world.Dropped(Drop::kClearL2tp), 1U);
 }
 
+// Nor does anything else inside it (RFC 3193 section 4).
+TEST_F(Forwarding, OnlyOurL2tpPortIsReachedInsideEsp) {
+  Caller& c = world.Add({.user = 3, .address = "203.0.113.23", .change = [](auto& options) {
+                           options.ipsec.server_l2tp_port = 1702;
+                         }});
+  EXPECT_FALSE(world.LogIn(c, absl::Seconds(10)));
+  EXPECT_GE(world.Dropped(Drop::kInnerNotL2tp), 1U);
+}
+
 TEST_F(Forwarding, AnUnknownSpiIsDropped) {
   world.Frame(kServeSide, IpPacket(Ip("203.0.113.10"), kServe, kEsp, Pattern(80, 1)));
   world.Settle();
