@@ -133,18 +133,11 @@ void Home::StartProxy(absl::Time now, stack::Ip4 client, Outcome& out) {
 
 void Home::On(absl::Time, const shard::PeerAt& at, Outcome&) {
   peers_[at.remote] = at.shard;
-  OfAddress& of = by_address_[at.remote.ip];
-  of.shard_sum += at.shard;
-  ++of.places;
 }
 
 void Home::On(absl::Time, const shard::PeerLeft& left, Outcome&) {
   const auto it = peers_.find(left.remote);
   if (it != peers_.end() && it->second == left.shard) peers_.erase(it);
-  const auto of = by_address_.find(left.remote.ip);
-  if (of == by_address_.end()) return;
-  of->second.shard_sum -= left.shard;
-  if (--of->second.places == 0) by_address_.erase(of);
 }
 
 void Home::On(absl::Time, const shard::FindPlace& find, Outcome& out) {
@@ -156,10 +149,6 @@ void Home::On(absl::Time, const shard::FindPlace& find, Outcome& out) {
 
 uint8_t Home::ShardForFirst(const stack::Endpoint& from, uint64_t initiator_cookie) const {
   if (const auto it = peers_.find(from); it != peers_.end()) return it->second;
-  const auto of = by_address_.find(from.ip);
-  if (of != by_address_.end() && of->second.places == 1) {
-    return static_cast<uint8_t>(of->second.shard_sum);
-  }
   return static_cast<uint8_t>(Mix(initiator_cookie ^ from.ip.value) % settings_.shards);
 }
 

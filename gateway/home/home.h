@@ -91,14 +91,14 @@ class Home {
   // Gives leases back.
   void Stop(absl::Time now, Outcome& out);
 
-  // Where a first IKE message belongs: to the shard that has a peer at exactly this endpoint, or
-  // the only peer of this address (a rekeying client); else by hash, so that retransmissions agree
-  // and clients behind a NAT spread.
+  // Where a first IKE message belongs: to the shard that has a peer at exactly this endpoint; else
+  // by hash, so that retransmissions agree and clients behind a NAT spread. One of them that renews
+  // its phase 1 is recognized when it floats to port 4500, by FindPlace.
   uint8_t ShardForFirst(const stack::Endpoint& from, uint64_t initiator_cookie) const;
 
   size_t addresses_in_use() const { return admission_.addresses().in_use(); }
-  // Entries of the directory: endpoints, and the addresses they are of.
-  size_t places() const { return peers_.size() + by_address_.size(); }
+  // Entries of the directory.
+  size_t places() const { return peers_.size(); }
 
  private:
   struct Link {
@@ -135,11 +135,6 @@ class Home {
   Admission admission_;
   std::vector<std::unique_ptr<Link>> links_;  // by interface
   absl::flat_hash_map<stack::Endpoint, uint8_t> peers_;
-  struct OfAddress {
-    uint32_t places = 0;
-    uint64_t shard_sum = 0;  // over its places: of a single one, the shard
-  };
-  absl::flat_hash_map<stack::Ip4, OfAddress> by_address_;
 };
 
 }  // namespace gateway::home

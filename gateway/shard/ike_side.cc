@@ -222,7 +222,9 @@ void Peers::On(absl::Time now, const ike::PhaseOneGone& gone) {
                         : "expired";
   Say(Level::kInfo, now, "phase1_gone", it->second.began, it->second.path.remote,
       std::string("phase 1 ended: ") + why);
+  const uint32_t owner = it->second.peer;
   Forget(gone.sa);
+  if (Peer* peer = FindPeer(owner)) NoteDesertion(now, *peer);
 }
 
 void Peers::Forget(ike::PhaseOneId sa) {

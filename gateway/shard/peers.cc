@@ -229,6 +229,10 @@ void Peers::NoteDesertion(absl::Time now, Peer& peer) {
   } else if (peer.deserted == absl::InfiniteFuture()) {
     peer.deserted = now;
   }
+  const auto has_session = [](const auto& tunnel) { return !tunnel->sessions.empty(); };
+  const bool hung_up = peer.current == nullptr && peer.phase_ones.empty() &&
+                       std::none_of(peer.tunnels.begin(), peer.tunnels.end(), has_session);
+  if (hung_up) LeavePlace(peer);  // who comes from there next has nothing to do with it
   const bool needs_keepalive =
       peer.local_natted && peer.current != nullptr && peer.current->udp_encapsulated;
   if (!needs_keepalive) {
