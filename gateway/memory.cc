@@ -45,11 +45,11 @@ MemoryNeed EstimateMemory(const shard::Settings& settings, const io::PacketOptio
 
 absl::Status CheckMemory(const MemoryNeed& need, uint64_t machine) {
   if (need.AtStart() <= machine) return absl::OkStatus();
-  return absl::OutOfRangeError(
-      "this configuration needs " + MiB(need.AtStart()) +
-      " of memory before the first client comes (packet rings " + MiB(need.rings) +
-      ", packet buffers " + MiB(need.pools) + ", mailboxes " + MiB(need.mailboxes) + ", NAT " +
-      MiB(need.nat) + "), and this machine has " + MiB(machine) + ": lower shards or limits.flows");
+  return absl::OutOfRangeError("this configuration needs " + MiB(need.AtStart()) +
+                               " of memory before the first client comes (packet rings " +
+                               MiB(need.rings) + ", packet buffers " + MiB(need.pools) +
+                               ", mailboxes " + MiB(need.mailboxes) + "), and this machine has " +
+                               MiB(machine) + ": lower shards");
 }
 
 }  // namespace gateway

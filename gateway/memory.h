@@ -1,9 +1,8 @@
 // What a configuration will need in memory, estimated before any of it is taken: whoever writes
 // limits too high for the machine shall hear of it at start and not when clients come.
 //
-//   at start     packet rings and buffers, mailboxes, NAT's tables: reserved once, mostly touched
-//                only under load
-//   with clients sessions and logins under way, as they come, up to their limits
+//   at start     packet rings and buffers, mailboxes: reserved once, mostly touched only under load
+//   with clients sessions, logins under way and NAT's tables, as they come, up to their limits
 #pragma once
 
 #include <cstddef>
@@ -20,13 +19,13 @@ struct MemoryNeed {
   uint64_t rings = 0;      // shared with the kernel, locked
   uint64_t pools = 0;      // packet buffers
   uint64_t mailboxes = 0;  // between threads
-  uint64_t nat = 0;        // mappings and flows
+  uint64_t nat = 0;        // mappings and flows, all that limits.flows allows
   uint64_t session = 0;    // each
   uint64_t sessions = 0;   // all that limits.sessions allows
   uint64_t half_open = 0;  // all that limits.half_open allows
 
-  uint64_t AtStart() const { return rings + pools + mailboxes + nat; }
-  uint64_t Most() const { return AtStart() + sessions + half_open; }
+  uint64_t AtStart() const { return rings + pools + mailboxes; }
+  uint64_t Most() const { return AtStart() + nat + sessions + half_open; }
 };
 
 // `sessions`: on line at a time; `writers`: threads that write to shards, the shards included.

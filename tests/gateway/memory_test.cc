@@ -26,7 +26,7 @@ TEST(Memory, GrowsWithWhatIsAllowed) {
   EXPECT_GT(four.mailboxes, 8 * one.mailboxes);  // by pairs
   EXPECT_EQ(one.sessions, 10000 * one.session);
   EXPECT_EQ(four.sessions, one.sessions);
-  EXPECT_EQ(one.Most(), one.AtStart() + one.sessions + one.half_open);
+  EXPECT_EQ(one.Most(), one.AtStart() + one.nat + one.sessions + one.half_open);
 }
 
 // Two interfaces: rings of 8 and 4 MB and a send buffer of 4 MB for each.
@@ -39,11 +39,9 @@ TEST(Memory, OfOneShardIsWhatTheHeadersSay) {
 }
 
 TEST(Memory, WhatDoesNotFitIsSaid) {
-  shard::Settings settings = SettingsFor(2);
-  settings.nat.max_flows = 1 << 24;
-  const absl::Status status = CheckMemory(EstimateMemory(settings, {}, 10, 4), 1024 * kMiB);
+  const absl::Status status = CheckMemory(EstimateMemory(SettingsFor(64), {}, 10, 4), 1024 * kMiB);
   EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("NAT 51"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("(packet rings "));
   EXPECT_THAT(std::string(status.message()), HasSubstr("this machine has 1024 MiB"));
 }
 
