@@ -1,8 +1,6 @@
 // Secrets that stand elsewhere: in files, in the environment, in files of pppd's.
 #include "conf/sources.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/conf/sample.h"
+#include "tests/support/folder.h"
 
 namespace conf {
 namespace {
@@ -170,13 +169,6 @@ TEST(Sources, NoIssueTellsASecret) {
 
 class HostFiles : public testing::Test {
  protected:
-  HostFiles()
-      : folder_(std::filesystem::path(testing::TempDir()) /
-                ("adit-conf-" + std::to_string(getpid()))) {
-    std::filesystem::create_directory(folder_);
-  }
-  ~HostFiles() override { std::filesystem::remove_all(folder_); }
-
   std::filesystem::path Write(const char* name, const std::string& text, unsigned mode) {
     const std::filesystem::path path = folder_ / name;
     std::ofstream(path) << text;
@@ -184,7 +176,7 @@ class HostFiles : public testing::Test {
     return path;
   }
 
-  std::filesystem::path folder_;
+  test::Folder folder_;
 };
 
 TEST_F(HostFiles, AreFoundBesideTheConfiguration) {
@@ -210,7 +202,7 @@ TEST_F(HostFiles, TellTheirMode) {
 
 TEST_F(HostFiles, MustBeFiles) {
   const HostSources host;
-  EXPECT_EQ(host.ReadFile(folder_.string(), 9).status().message(), "it is no regular file");
+  EXPECT_EQ(host.ReadFile(folder_.path().string(), 9).status().message(), "it is no regular file");
   EXPECT_EQ(host.ReadFile("/dev/null", 9).status().message(), "it is no regular file");
   EXPECT_EQ(host.ReadFile((folder_ / "none").string(), 9).status().message(),
             "No such file or directory");

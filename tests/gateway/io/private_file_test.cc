@@ -9,6 +9,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tests/support/folder.h"
 
 namespace gateway::io {
 namespace {
@@ -17,17 +18,12 @@ namespace fs = std::filesystem;
 
 class PrivateFileTest : public testing::Test {
  protected:
-  PrivateFileTest() {
-    std::string pattern = testing::TempDir() + "/private.XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-    path_ = folder_ + "/kept/state.toml";
-  }
-  ~PrivateFileTest() override { fs::remove_all(folder_); }
   mode_t ModeOf(const std::string& path) const {
-    struct stat kind{};
+    struct stat kind {};
     return stat(path.c_str(), &kind) == 0 ? kind.st_mode & 07777 : 0;
   }
-  std::string folder_, path_;
+  const test::Folder scratch_;
+  const std::string folder_ = scratch_.path(), path_ = folder_ + "/kept/state.toml";
 };
 
 TEST_F(PrivateFileTest, IsWrittenForItsOwnerAndReadBack) {

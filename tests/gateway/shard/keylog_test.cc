@@ -2,7 +2,6 @@
 #include "gateway/io/keylog.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +12,7 @@
 #include <sstream>
 #include <string>
 
+#include "tests/support/folder.h"
 #include "tests/support/frames.h"
 #include "tests/support/world/world.h"
 
@@ -22,21 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 using gateway::load::Client;
 using LoadOut = gateway::load::Out;
-
-// A folder for one test, gone with it.
-class Folder {
- public:
-  Folder() {
-    std::string name = fs::temp_directory_path() / "adit-keylog-XXXXXX";
-    path_ = mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ / name; }
-  std::string path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 std::string OutputOf(const std::string& command) {
   std::string output;
@@ -95,9 +80,8 @@ TEST(KeyLog, FilesAreForTheirOwnerAlone) {
   fs::permissions(directory + "/esp_sa", fs::perms::all);
   ASSERT_TRUE(gateway::io::KeyLog::Open(directory).ok());  // appends
   for (const char* name : {"/ikev1_decryption_table", "/esp_sa"}) {
-    struct stat facts {};
-    ASSERT_EQ(stat((directory + name).c_str(), &facts), 0);
-    EXPECT_EQ(facts.st_mode & 0777, 0600u);
+    EXPECT_EQ(fs::status(directory + name).permissions(),
+              fs::perms::owner_read | fs::perms::owner_write);
   }
   EXPECT_EQ(TextOf(directory + "/ikev1_decryption_table"), "0123456789abcdef,00ff\n");
   EXPECT_EQ(TextOf(directory + "/esp_sa"),
@@ -150,25 +134,35 @@ TEST_P(ReadBy, TsharkDecryptsAllOfASession) {
   world.RunUntil([&] { return caller.is_down(); }, absl::Seconds(5));
   ASSERT_EQ(caller.received.size(), 2u);
 
-  const auto tshark = [&](const std::string& filter) {
-    return OutputOf("WIRESHARK_CONFIG_DIR=" + folder.path() + " tshark -r " +
-                    (folder / "session.pcap") +
+  Capture beyond(folder / "internet.pcap");
+  for (const stack::Bytes& packet : world.internet) beyond.Add(world.now(), packet);
+
+  const auto tshark = [&](const std::string& filter, const char* file = "session.pcap") {
+    return OutputOf("WIRESHARK_CONFIG_DIR=" + folder.path().string() + " tshark -r " +
+                    (folder / file).string() +
                     " -o esp.enable_encryption_decode:TRUE"
-                    " -o esp.enable_authentication_check:TRUE -Y '" +
+                    " -o esp.enable_authentication_check:TRUE -o ip.check_checksum:TRUE"
+                    " -o udp.check_checksum:TRUE -Y '" +
                     filter + "' 2>/dev/null");
   };
   const auto count = [&](const std::string& filter) {
     const std::string lines = tshark(filter);
     return std::count(lines.begin(), lines.end(), '\n');
   };
-  EXPECT_EQ(tshark("_ws.malformed || _ws.expert.severity == error"), "");
-  // What is encrypted under IKE, and what of it tshark could look into.
-  const auto encrypted = count("isakmp.flag_e == 1");
-  EXPECT_EQ(encrypted, 2 + 3 + 3 + 3);  // MM5, MM6; two quick modes; DELETEs of three SAs
-  EXPECT_EQ(count("isakmp.enc.decrypted"), encrypted);
-  EXPECT_EQ(count("isakmp.enc.decrypted && isakmp.typepayload == 5 && isakmp.exchangetype == 2"),
-            2);
-  EXPECT_EQ(count("isakmp.enc.decrypted && isakmp.typepayload == 12"), 3);
+  EXPECT_EQ(tshark("_ws.malformed"), "");
+  // Of what the client sends from behind a NAT the inner checksums cannot be right (RFC 3948
+  // section 3.1.2).
+  const std::string wrong =
+      "(_ws.malformed || _ws.expert.severity == error || ip.checksum.status == \"Bad\" ||"
+      " udp.checksum.status == \"Bad\" || icmp.checksum.status == \"Bad\")";
+  EXPECT_EQ(tshark("ip.src == 203.0.113.1 && " + wrong), "");
+  EXPECT_EQ(tshark(wrong, "internet.pcap"), "");
+  EXPECT_NE(tshark("icmp && ip.checksum.status == \"Good\"", "internet.pcap"), "");
+  // What is encrypted under IKE, and what of it tshark could look into: all of it has a hash.
+  EXPECT_EQ(count("isakmp.flag_e == 1"), 2 + 3 + 3 + 3);  // MM5, MM6; two quick modes; DELETEs
+  EXPECT_EQ(count("isakmp.flag_e == 1 && isakmp.hash"), 2 + 3 + 3 + 3);
+  EXPECT_EQ(count("isakmp.hash && isakmp.typepayload == 5 && isakmp.exchangetype == 2"), 2);
+  EXPECT_EQ(count("isakmp.hash && isakmp.typepayload == 12"), 3);
   // Every ESP packet is L2TP, and its ICV is right.
   const auto esp = count("esp");
   EXPECT_GT(esp, 30);
