@@ -67,7 +67,7 @@ TEST_F(ReloadTest, UsersAndKeysAreTakenOver) {
            "psk = \"another one\"\n[[user]]\nname = \"bob\"\npassword = \"builder\"\n");
   ASSERT_NE(fresh, nullptr);
   EXPECT_EQ(fresh->users.size(), 2U);
-  EXPECT_EQ(stack::AsText(fresh->psks.Find({1})->view()), "another one");
+  EXPECT_EQ(stack::AsText(fresh->psks->Find({1})->view()), "another one");
   EXPECT_THAT(lines, Contains(HasSubstr("taken over: user bob added, ike.psk")));
   EXPECT_THAT(lines, Not(Contains(HasSubstr("restart"))));
   EXPECT_EQ(reload->newest().users.size(), 2U);

@@ -10,7 +10,8 @@ using stack::wire::PppProtocol;
 
 // Frames that no link may act upon: noise that is no LCP packet, broken lengths, broken options,
 // answers to requests that were never sent, packets of layers that do not run.
-stack::Bytes BadFrame(test::FixedRng& dice) {
+// `carrier`: of the authentication that was agreed on; the other one is rejected, as it should be.
+stack::Bytes BadFrame(test::FixedRng& dice, PppProtocol carrier = PppProtocol::kChap) {
   switch (dice.Below(6)) {
     case 0: {
       stack::Bytes noise(2 + dice.Below(80));
@@ -29,8 +30,7 @@ stack::Bytes BadFrame(test::FixedRng& dice) {
     case 3:
       return LcpPacket(static_cast<uint8_t>(2 + dice.Below(3)), 200, "01040578");
     case 4:
-      return Control(PppProtocol::kChap, static_cast<uint8_t>(dice.Below(2) == 0 ? 2 : 4), 250,
-                     "31");
+      return Control(carrier, static_cast<uint8_t>(dice.Below(2) == 0 ? 2 : 4), 250, "31");
     default:
       return LcpPacket(dice.Below(2) == 0 ? 12 : 11, 1, "11223344");
   }
@@ -239,6 +239,9 @@ struct LnsPapFixture : LnsFixture {
 };
 
 struct ClientPapFixture : ClientFixture {
+  void Rubbish(test::FixedRng& dice, absl::Time now, Out& out) {
+    Feed(BadFrame(dice, PppProtocol::kPap), now, out);
+  }
   explicit ClientPapFixture(uint64_t seed)
       : ClientFixture(seed, {"alice", 1400, {}, {ppp::AuthProtocol::kPap}}) {}
   size_t Run(size_t step, absl::Time now, Out& out) {

@@ -19,9 +19,9 @@
 namespace gateway::home {
 namespace {
 
-using ::testing::HasSubstr;
 using stack::Bytes;
 using stack::ByteView;
+using ::testing::HasSubstr;
 using Type = Tins::DHCP::Flags;
 
 const stack::Mac kOther = *stack::Mac::Parse("02:00:00:00:00:99");
@@ -202,7 +202,10 @@ TEST_F(HomeDhcpTest, ARefusedRenewalTakesTheAddressAwayFromAll) {
   EXPECT_THAT(Log(), HasSubstr("reason=refused"));
   // Nobody is answered for it any more.
   Sent();
-  Arp({stack::wire::ArpOperation::kRequest, kOther, test::Ip("192.0.2.1"), {},
+  Arp({stack::wire::ArpOperation::kRequest,
+       kOther,
+       test::Ip("192.0.2.1"),
+       {},
        test::Ip("192.0.2.50")});
   EXPECT_EQ(Sent(), "");
   // The next lease has another address.
@@ -236,7 +239,10 @@ TEST_F(HomeDhcpTest, ARenewalThatChangesTheRouterKeepsTheAddress) {
 TEST_F(HomeDhcpTest, ClientsGetTheNameServersOfTheLease) {
   const auto dns = [this] {
     outcome_.Clear();
-    home_->On(now_, shard::NeedAddress{0, 1, "u1", std::nullopt}, outcome_);
+    home_->On(
+        now_,
+        shard::NeedAddress{.ticket = 1, .user = "u1", .grants = {}, .from = {}, .identity = {}},
+        outcome_);
     return std::get<shard::AddressGranted>(outcome_.mail.back().message).dns[0];
   };
   EXPECT_EQ(Sent(), "DISCOVER");

@@ -50,6 +50,11 @@ Caller* NatBox::Inbound(ByteSpan packet) {
   return it->second.first;
 }
 
+void NatBox::Forget(const Caller& caller) {
+  std::erase_if(out_, [&caller](const auto& entry) { return entry.first.first == &caller; });
+  std::erase_if(in_, [&caller](const auto& entry) { return entry.second.first == &caller; });
+}
+
 bool Caller::Saw(load::Milestone what) const {
   return std::any_of(notes.begin(), notes.end(), [what](const Note& n) { return n.what == what; });
 }

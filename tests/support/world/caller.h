@@ -32,6 +32,7 @@ class NatBox {
   using Inside = std::pair<Caller*, stack::Endpoint>;
   bool Outbound(Caller& from, stack::ByteSpan packet);
   Caller* Inbound(stack::ByteSpan packet);
+  void Forget(const Caller& caller);
 
   stack::Ip4 external_;
   uint16_t next_port_ = 40000;

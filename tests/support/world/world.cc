@@ -181,6 +181,7 @@ Caller& World::Add(const Caller::Options& options) {
 
 void World::Remove(Caller& caller) {
   wire_.clear();  // what is under way may be for it
+  for (const auto& nat : nats_) nat->Forget(caller);
   std::erase_if(callers_, [&caller](const auto& one) { return one.get() == &caller; });
 }
 
