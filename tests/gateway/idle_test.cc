@@ -14,7 +14,8 @@
 #include "tests/support/world/world.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/allocator_interface.h>
+// Of its allocator; the header that declares it is not there with every compiler.
+extern "C" size_t __sanitizer_get_current_allocated_bytes();
 #endif
 
 namespace test {
