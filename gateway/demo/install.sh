@@ -4,7 +4,7 @@
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libabsl-dev libbotan-2-dev libtomlplusplus-dev
   libspdlog-dev libcli11-dev libcap-dev libnftables-dev)
 TEST_PACKAGES=(libgtest-dev libgmock-dev libtins-dev nlohmann-json3-dev zlib1g-dev libbenchmark-dev
-  nftables python3)
+  nftables python3 dnsmasq-base tshark)
 
 # install_missing PACKAGE...: says what it installs; says nothing if there is nothing to do.
 install_missing() {

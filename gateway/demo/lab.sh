@@ -4,11 +4,17 @@
 #   straight:     home1 [c0]------------------------[s0] adit [s1]----[i0] internet
 #   behind NAT:   home1 [c0]--[lan1] router [wan]---[s0] adit [s1]----[i0] internet
 #                 home2 [c0]--[lan2]
+#   twins:        home1 [c0]--[lan] inner1 [wan]--[lan1] router [wan]---[s0] adit [s1]----[i0] internet
+#                 home2 [c0]--[lan] inner2 [wan]--[lan2]
+#   forwarded:    home1 [c0]--[wan] forwarder [lan]---[s0] adit [s1]----[i0] internet
 #
-#   home1    192.168.50.10 (straight: 203.0.113.10), home2 192.168.51.10; the address is the guest's
-#   router   192.168.50.1, 192.168.51.1, outside 203.0.113.2, the kernel's masquerade
-#   adit     203.0.113.1 on s0, 10.200.0.1 on s1; both are adit's own, the kernel has none there
-#   internet 10.200.0.2, with an iperf3 server
+#   home1     192.168.50.10 (straight and forwarded: 203.0.113.10), home2 192.168.51.10, but
+#             192.168.50.10 as well among twins; the address is the guest's
+#   router    192.168.50.1, 192.168.51.1, outside 203.0.113.2, the kernel's masquerade
+#   forwarder 203.0.113.2 outside, 192.168.77.1 inside: IKE and ESP in UDP go on to adit, 192.168.77.2
+#   adit      203.0.113.1 on s0 (or 192.168.77.2), 10.200.0.1 on s1; both are adit's own, and the kernel
+#             has none there
+#   internet  10.200.0.2, with an iperf3 server
 #
 # Every veth keeps the offloads it was born with. Names begin with adit$$, so that labs can run side by
 # side; everything else lies in one folder. lab_close takes all of it away, however the script ends.
@@ -109,10 +115,26 @@ lab_straight() {
   lab_internet
 }
 
-# lab_behind_nat [FIRST-LAST]: with a range, the router moves every UDP flow to a random port of it;
-# without, it keeps ports where it can.
+# masquerade PLACE INTERFACE [FIRST-LAST]: a home router's NAT, the kernel's. With a range, every UDP
+# flow gets a random port of it; without, ports are kept where they can be.
+masquerade() {
+  local moved=
+  [ -z "${3:-}" ] || moved="oifname $2 meta l4proto udp masquerade to :$3 random"
+  inside "$1" sysctl -qw net.ipv4.ip_forward=1
+  inside "$1" nft -f - <<NFT
+table ip home {
+  chain post {
+    type nat hook postrouting priority srcnat;
+    $moved
+    oifname $2 masquerade
+  }
+}
+NFT
+}
+
+# lab_behind_nat [FIRST-LAST]: see masquerade.
 lab_behind_nat() {
-  local n moved=
+  local n
   place home1 home2 router adit internet
   for n in 1 2; do
     wire home$n c0 router lan$n
@@ -120,13 +142,46 @@ lab_behind_nat() {
   done
   wire router wan adit s0
   ip -n "$LAB-router" addr add 203.0.113.2/24 dev wan
-  [ -z "${1:-}" ] || moved="oifname wan meta l4proto udp masquerade to :$1 random"
-  inside router sysctl -qw net.ipv4.ip_forward=1
-  inside router nft -f - <<NFT
-table ip home {
+  masquerade router wan "${1:-}"
+  lab_internet
+}
+
+# Two homes with the same addresses inside, each behind a router of its own, and these behind one: all
+# that a server sees of the two is alike but the port.
+lab_twins() {
+  local n
+  place home1 home2 inner1 inner2 router adit internet
+  for n in 1 2; do
+    wire home$n c0 inner$n lan
+    wire inner$n wan router lan$n
+    ip -n "$LAB-inner$n" addr add 192.168.50.1/24 dev lan
+    ip -n "$LAB-inner$n" addr add 172.16.$n.2/24 dev wan
+    ip -n "$LAB-inner$n" route add default via 172.16.$n.1
+    ip -n "$LAB-router" addr add 172.16.$n.1/24 dev lan$n
+    masquerade inner$n wan
+  done
+  wire router wan adit s0
+  ip -n "$LAB-router" addr add 203.0.113.2/24 dev wan
+  masquerade router wan
+  lab_internet
+}
+
+# adit itself is behind a router, which forwards the two ports of IKE to it.
+lab_forwarded() {
+  place home1 forwarder adit internet
+  wire home1 c0 forwarder wan
+  wire forwarder lan adit s0
+  ip -n "$LAB-forwarder" addr add 203.0.113.2/24 dev wan
+  ip -n "$LAB-forwarder" addr add 192.168.77.1/24 dev lan
+  inside forwarder sysctl -qw net.ipv4.ip_forward=1
+  inside forwarder nft -f - <<'NFT'
+table ip forwarder {
+  chain pre {
+    type nat hook prerouting priority dstnat;
+    iifname wan udp dport { 500, 4500 } dnat to 192.168.77.2
+  }
   chain post {
     type nat hook postrouting priority srcnat;
-    $moved
     oifname wan masquerade
   }
 }
@@ -202,14 +257,17 @@ client() { local name=$1; shift; guest "$name" "${CLIENT_PATIENCE:-90}" "sh /hos
 
 # home_settings NAME USER PASSWORD [VARIABLE=VALUE...]: the settings of a client at one of the homes.
 home_settings() {
-  local name=$1 user=$2 password=$3 net=$((49 + ${1#home})) address gateway=
+  local name=$1 user=$2 password=$3 n=$((49 + ${1#home})) net address gateway= server=$SERVER
   shift 3
+  net=$n
+  [ ! -e "/run/netns/$LAB-inner1" ] || net=50
+  [ ! -e "/run/netns/${LAB:-}-forwarder" ] || server=203.0.113.2
   if [ -e "/run/netns/$LAB-router" ]; then
     address=192.168.$net.10/24 gateway=192.168.$net.1
   else
     address=203.0.113.10/24
   fi
-  guest_settings "$name" MAC="02:00:00:00:00:$net" ADDRESS=$address GATEWAY=$gateway SERVER=$SERVER \
+  guest_settings "$name" MAC="02:00:00:00:00:$n" ADDRESS=$address GATEWAY=$gateway SERVER=$server \
     PSK=$PSK USER="$user" PASSWORD="$password" "$@"
 }
 
@@ -236,20 +294,39 @@ find_adit() {
   return 1
 }
 
-# gateway_config SHARDS: the configuration of the lab, on standard output.
+# gateway_config SHARDS [IKE_LINE...]: the configuration of the lab, on standard output; the lines go
+# into [ike].
 gateway_config() {
+  local shards=$1 outside="address = \"$SERVER/24\""
+  shift
+  [ ! -e "/run/netns/${LAB:-}-forwarder" ] ||
+    outside='address = "192.168.77.2/24"
+gateway = "192.168.77.1"'
+  gateway_interfaces "$shards" "$outside" 'address = "10.200.0.1/24"'
+  gateway_users
+  printf '\n[ike]\npsk = "%s"\n' "$PSK"
+  [ $# = 0 ] || printf '%s\n' "$@"
+}
+
+# gateway_interfaces SHARDS OUTSIDE_LINES INSIDE_LINES: how adit lives on s0 and on s1.
+gateway_interfaces() {
   cat <<TOML
 shards = $1
 
 [[interface]]
 name = "s0"
-address = "$SERVER/24"
+$2
 serve = true
 
 [[interface]]
 name = "s1"
-address = "10.200.0.1/24"
+$3
 nat = true
+TOML
+}
+
+gateway_users() {
+  cat <<TOML
 
 [[pool]]
 range = "10.99.0.10-10.99.0.250"
@@ -264,24 +341,22 @@ password = "wonderland"
 name = "bob"
 password = "builder"
 
-[ike]
-psk = "$PSK"
-
 [log]
 level = "${LOG_LEVEL:-info}"
 TOML
 }
 
-# gateway_start CONFIG LOG: adit in its place, as nobody with CAP_NET_RAW and nothing else. The program
-# may lie under a folder that nobody cannot enter (/root, say): a private mount shows it what it needs.
+# gateway_start CONFIG LOG: adit in its place, as nobody with CAP_NET_RAW and nothing else, unless
+# GATEWAY_CAPS names more (+net_raw,+net_admin). The program may lie under a folder that nobody cannot
+# enter (/root, say): a private mount shows it what it needs.
 gateway_start() {
   # shellcheck disable=SC2016
   setsid ip netns exec "$LAB-adit" bash -c '
     mount -t tmpfs -o mode=755 tmpfs /mnt && touch /mnt/adit && mount --bind "$0" /mnt/adit &&
       install -m 644 "$1" /mnt/adit.toml &&
-      exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --inh-caps=+net_raw \
-        --ambient-caps=+net_raw --bounding-set=-all,+net_raw /mnt/adit run /mnt/adit.toml' \
-    "$ADIT_BIN" "$1" >>"$2" 2>&1 </dev/null &
+      exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --inh-caps="$2" \
+        --ambient-caps="$2" --bounding-set="-all,$2" /mnt/adit run /mnt/adit.toml' \
+    "$ADIT_BIN" "$1" "${GATEWAY_CAPS:-+net_raw}" >"$2" 2>&1 </dev/null &
   GATEWAY_PID=$!
   GATEWAY_LOG=$2
   await "${GATEWAY_PATIENCE:-30}" gateway_answers || {
@@ -293,7 +368,10 @@ gateway_start() {
 
 gateway_runs() { kill -0 "$GATEWAY_PID" 2>/dev/null; }
 gateway_gone() { ! gateway_runs; }
-gateway_answers() { gateway_gone || inside internet ping -c1 -W1 10.200.0.1; }
+# An address that is shared with the kernel answers always: so the log counts, too.
+gateway_answers() {
+  gateway_gone || { grep -q 'adit is running' "$GATEWAY_LOG" && inside internet ping -c1 -W1 10.200.0.1; }
+}
 
 # gateway_stop [SECONDS]: SIGTERM, and its exit status (124: it had to be killed).
 gateway_stop() {
@@ -305,6 +383,14 @@ gateway_stop() {
     wait "$pid" 2>/dev/null
     return 124
   fi
+  wait "$pid" 2>/dev/null
+}
+
+# gateway_kill: SIGKILL, as if it had crashed.
+gateway_kill() {
+  local pid=$GATEWAY_PID
+  GATEWAY_PID=
+  kill -KILL "$pid" 2>/dev/null
   wait "$pid" 2>/dev/null
 }
 

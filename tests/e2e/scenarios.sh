@@ -11,8 +11,11 @@ runs_unprivileged() {
   status=$(<"/proc/$GATEWAY_PID/status")
   expect "adit runs as uid and gid 65534" \
     test "$(grep -cP '^[UG]id:(\t65534){4}$' <<<"$status")" = 2 || return
-  for field in CapPrm CapEff CapBnd CapAmb; do
+  for field in CapPrm CapEff CapBnd; do
     expect "$field is CAP_NET_RAW alone" grep -qP "^$field:\t0*2000\$" <<<"$status" || return
+  done
+  for field in CapInh CapAmb; do
+    expect "$field is empty" grep -qP "^$field:\t0*\$" <<<"$status" || return
   done
 }
 
@@ -20,6 +23,7 @@ runs_unprivileged() {
 
 wrong_key() {
   log_mark
+  WRONG_KEY_TRIED=yes
   guest_settings home1 PSK=not-the-key-at-all IKE_PATIENCE=3
   expect "settings taken over" client home1 settings || return
   client home1 connect
@@ -59,7 +63,7 @@ login() {
   expect "an address of the pool" says 'address=10\.99\.0\.[0-9]+$' || return
   expect "two ESP SAs at the client" guest home1 5 "$CLIENT_SAS = 2" || return
   guest home1 5 'ip xfrm state; cat /tmp/pppd.log'
-  if [ "$TOPOLOGY" = nonat ]; then
+  if [[ $TOPOLOGY =~ ^(nonat|storm|presence)$ ]]; then
     expect "ESP as protocol 50" eval '! says espinudp' || return
   else
     expect "ESP in UDP" says 'encap type espinudp' || return
@@ -187,7 +191,8 @@ shard_of() {
     sed -nE 's/.*shard[= ]([0-9]+).*/\1/p; t; s/^[^[]*\[([0-9]+)\].*/\1/p' | head -1
 }
 
-# The shard of a session falls with its first message, so bob dials until his is another than alice's.
+# The shard of a session falls with its first message, so bob dials until his is another than alice's
+# (where there is another).
 # Both come from port 1701 of one outer address, which is where the reference gives up. Leaves both
 # connected.
 two_clients() {
@@ -202,11 +207,11 @@ two_clients() {
     expect "a report on SIGUSR1" gateway_report || return
     a=$(shard_of alice) b=$(shard_of bob)
     expect "both sessions with their shards in the report" test -n "$a" -a -n "$b" || return
-    [ "$a" = "$b" ] || break
+    [ "$a" = "$b" ] && [ "$SHARDS" != 1 ] || break
     expect "bob disconnects" client home2 disconnect || return
   done
   NOTE="alice $alice on shard ${a:-?}, bob $bob on shard ${b:-?}, attempt $try"
-  expect "two shards" test "${a:-x}" != "${b:-y}" || return
+  [ "$SHARDS" = 1 ] || expect "two shards" test "${a:-x}" != "${b:-y}" || return
   guest home1 20 "ping -c5 -i0.2 -W2 $bob && ping -c2 -i0.2 -W2 -s1252 -M do $bob && ping -c2 -i0.2 -s3000 $bob"
   expect "alice's pings reach bob" test $? = 0 || return
   expect "none of five lost" says '5 packets transmitted, 5 received' || return
@@ -219,17 +224,20 @@ two_clients() {
 # ---- the end ----------------------------------------------------------------------------------------
 
 # What must never happen here, whatever the scenarios did.
-SUSPICIOUS='bad_icv|replayed|foreign_tunnel|spoofed_source|pool_dry|mailbox_full'
+SUSPICIOUS='bad_icv|replayed|foreign_tunnel|spoofed_source|pool_dry|mailbox_full'  # see roaming
 
 # A wrong key leaves traces among the counters: so a report without any counter is no good report.
 report_is_clean() {
   expect "a report on SIGUSR1" gateway_report || return
   expect "alice in the list of sessions" grep -qE 'session.*\balice\b' <<<"$REPORT" || return
-  expect "the wrong key counted" grep -qE 'drop ike_(undecryptable|bad_hash) [1-9]' <<<"$REPORT" || return
+  [ -z "${WRONG_KEY_TRIED:-}" ] || expect "the wrong key counted" \
+    grep -qE 'drop ike_(undecryptable|bad_hash) [1-9]' <<<"$REPORT" || return
   NOTE=$(sed -nE 's/.*drop ([a-z0-9_]+) ([0-9]+).*/\1=\2/p' <<<"$REPORT" | tr '\n' ' ')
   expect "no drops of kind $SUSPICIOUS" eval \
     '! grep -qE "drop ($SUSPICIOUS) [1-9]" <<<"$REPORT"'
 }
+
+sas_deleted() { client "$1" since && says 'received DELETE for IKE_SA'; }
 
 # SIGTERM: every client hears of it on every layer, and adit is gone without a complaint.
 orderly_end() {
@@ -241,9 +249,9 @@ orderly_end() {
   for name in home1 ${HOME2_STARTED:+home2}; do
     expect "the link of $name goes down" \
       guest "$name" 15 'for i in $(seq 100); do ip link show ppp0 >/dev/null 2>&1 || exit 0; sleep 0.1; done; exit 1' || return
-    client "$name" since
+    await 5 sas_deleted "$name" # its log may be behind
     expect "LCP Terminate-Request at $name" says 'rcvd \[LCP TermReq' || return
-    expect "CDN or StopCCN at $name" says 'Connection closed to 203\.0\.113\.1' || return
+    expect "CDN or StopCCN at $name" says 'Connection closed to 203\.0\.113\.' || return
     expect "delete of the ESP SA at $name" says 'received DELETE for ESP CHILD_SA' || return
     expect "delete of the IKE SA at $name" says 'received DELETE for IKE_SA' || return
     expect "no SA left at $name" guest "$name" 5 "$CLIENT_SAS = 0" || return
