@@ -59,16 +59,20 @@ std::string Instructions(const Access& access) {
       .Line("")
       .Line("  server $S    pre-shared key $K    user $U    password $P")
       .Line("")
-      .Line("  Windows     in PowerShell: Add-VpnConnection -Name adit -ServerAddress $S"
-            " -TunnelType L2tp -L2tpPsk $K -AuthenticationMethod MSChapv2"
-            " -EncryptionLevel Optional -Force, then connect as $U with $P")
-      .Line("  macOS, iOS  Settings > VPN > Add VPN Configuration > L2TP: server $S, account $U,"
-            " password $P, secret $K, send all traffic")
-      .Line("  Android     Settings > Network > VPN > + > L2TP/IPSec PSK: server address $S,"
-            " IPSec pre-shared key $K, then user name $U, password $P")
-      .Line("  Linux       nmcli connection add con-name adit type vpn vpn-type l2tp vpn.data"
-            " 'gateway=$S, user=$U, password-flags=0, ipsec-enabled=yes, ipsec-psk=$K'"
-            " vpn.secrets 'password=$P'")
+      .Line(
+          "  Windows     in PowerShell: Add-VpnConnection -Name adit -ServerAddress $S"
+          " -TunnelType L2tp -L2tpPsk $K -AuthenticationMethod MSChapv2"
+          " -EncryptionLevel Optional -Force, then connect as $U with $P")
+      .Line(
+          "  macOS, iOS  Settings > VPN > Add VPN Configuration > L2TP: server $S, account $U,"
+          " password $P, secret $K, send all traffic")
+      .Line(
+          "  Android     Settings > Network > VPN > + > L2TP/IPSec PSK: server address $S,"
+          " IPSec pre-shared key $K, then user name $U, password $P")
+      .Line(
+          "  Linux       nmcli connection add con-name adit type vpn vpn-type l2tp vpn.data"
+          " 'gateway=$S, user=$U, password-flags=0, ipsec-enabled=yes, ipsec-psk=$K'"
+          " vpn.secrets 'password=$P'")
       .Line("");
   if (IsBehindNat(access.server)) {
     page.Line("  $S is a private address: from the internet, clients dial the router in front of")

@@ -131,9 +131,7 @@ void Home::StartProxy(absl::Time now, stack::Ip4 client, Outcome& out) {
   }
 }
 
-void Home::On(absl::Time, const shard::PeerAt& at, Outcome&) {
-  peers_[at.remote] = at.shard;
-}
+void Home::On(absl::Time, const shard::PeerAt& at, Outcome&) { peers_[at.remote] = at.shard; }
 
 void Home::On(absl::Time, const shard::PeerLeft& left, Outcome&) {
   const auto it = peers_.find(left.remote);

@@ -1,5 +1,5 @@
-// What falls to the first process of a machine: there is nobody else who would mount, bring up links,
-// reap, and switch the machine off; and if it ended, the kernel would panic.
+// What falls to the first process of a machine: there is nobody else who would mount, bring up
+// links, reap, and switch the machine off; and if it ended, the kernel would panic.
 #pragma once
 
 #include <functional>

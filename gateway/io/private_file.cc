@@ -52,7 +52,7 @@ absl::Status WriteAll(int fd, std::string_view text, const std::string& path) {
 
 absl::StatusOr<std::string> ReadPrivateFile(const std::string& path) {
   const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  struct stat kind{};
+  struct stat kind {};
   if (!fd || fstat(fd.get(), &kind) != 0) return Failed("read", path);
   if (absl::Status right = CheckKind(kind, path); !right.ok()) return right;
   std::string text(static_cast<size_t>(kind.st_size), '\0');

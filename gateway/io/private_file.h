@@ -1,5 +1,5 @@
-// A small file that holds secrets: nobody but its owner may read it, and it is there whole or not at
-// all, also if the machine loses power meanwhile.
+// A small file that holds secrets: nobody but its owner may read it, and it is there whole or not
+// at all, also if the machine loses power meanwhile.
 #pragma once
 
 #include <string>

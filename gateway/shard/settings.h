@@ -48,7 +48,7 @@ struct PoolSettings {
   auth::AddressRange range;
   stack::Ip4 gateway;
   std::array<stack::Ip4, 2> dns{};
-  bool dns_of_lease = false;  // a DHCP lease's name servers come before `dns`
+  bool dns_of_lease = false;          // a DHCP lease's name servers come before `dns`
   std::vector<stack::Prefix> routes;  // for clients that ask which networks are behind us
   std::string domain;
 };

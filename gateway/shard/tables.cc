@@ -91,8 +91,8 @@ void Tables::SetInterface(const InterfaceAddress& change, absl::Time now) {
   const uint8_t i = change.interface;
   const InterfaceState before = interfaces[i];
   RemoveRoutes(i);
-  interfaces[i] = {change.address, settings.interfaces[i].gateway ? settings.interfaces[i].gateway
-                                                                  : change.gateway,
+  interfaces[i] = {change.address,
+                   settings.interfaces[i].gateway ? settings.interfaces[i].gateway : change.gateway,
                    change.routes};
   egress.SetMtu(i, change.mtu);
   const bool moved =

@@ -3,7 +3,8 @@
 //
 //   Init --> Selecting --offer--> Requesting --ACK--> Checking --free--> Bound
 //    ^                             NAK, silence|    taken: DECLINE|        | T1
-//    +-----------------------------------------+------------------+        Renewing --T2--> Rebinding
+//    +-----------------------------------------+------------------+        Renewing --T2-->
+//    Rebinding
 //    +-------------------------------- NAK, conflict, lease over ----------+----------------+
 //
 // Checking is a question for whoever speaks ARP: the address may be in use in spite of the server.
@@ -27,11 +28,11 @@
 namespace stack::ip {
 
 struct Lease {
-  Prefix address;        // ours, with the length of the subnet mask
-  Ip4 gateway;           // zero if none was given; may lie outside the prefix
+  Prefix address;                       // ours, with the length of the subnet mask
+  Ip4 gateway;                          // zero if none was given; may lie outside the prefix
   std::vector<wire::DhcpRoute> routes;  // besides the default route; at most 16
-  std::vector<Ip4> dns;  // at most 4
-  uint16_t mtu = 0;      // octets; 0 if none was given
+  std::vector<Ip4> dns;                 // at most 4
+  uint16_t mtu = 0;                     // octets; 0 if none was given
   Ip4 server;
   absl::Duration time;  // from `now`; InfiniteDuration for ever
   bool operator==(const Lease&) const = default;

@@ -32,8 +32,8 @@ void AddressCheck::OnPacket(absl::Time, const In& packet, Out& out) {
   if (arp->sender_mac == mac_) return out.Tell(Drop::kSwallowed);  // thrown back by a switch
   if (!busy()) return;
   const bool has_it = arp->sender_ip == ip_;
-  const bool wants_it = arp->operation == wire::ArpOperation::kRequest &&
-                        arp->sender_ip.IsZero() && arp->target_ip == ip_;
+  const bool wants_it = arp->operation == wire::ArpOperation::kRequest && arp->sender_ip.IsZero() &&
+                        arp->target_ip == ip_;
   if (!has_it && !wants_it) return;
   out.Tell(AddressTaken{ip_, arp->sender_mac});
   End();

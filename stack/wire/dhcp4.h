@@ -100,8 +100,8 @@ class Dhcp4 {
   std::optional<uint32_t> Option32(DhcpOption code) const;
   std::optional<Ip4> OptionIp(DhcpOption code) const;
   std::vector<Ip4> OptionIps(DhcpOption code, size_t most) const;
-  // Option 121 (RFC 3442), cut to `most` routes; host bits are cleared, as it says. Nothing if there
-  // is no such option, or it is damaged.
+  // Option 121 (RFC 3442), cut to `most` routes; host bits are cleared, as it says. Nothing if
+  // there is no such option, or it is damaged.
   std::optional<std::vector<DhcpRoute>> ClasslessRoutes(size_t most) const;
 
  private:

@@ -83,8 +83,8 @@ struct DhcpFixture {
   size_t Steps() const { return 10; }
   absl::Duration At(size_t step) const {
     // T1 is at 1800 s; the conflict holds the client back for 10 s or more.
-    return absl::Seconds(std::array{0.0, 1.0, 1.1, 2.1, 1801.5, 1900.0, 1912.0, 1912.1, 1913.1,
-                                    1950.0}[step]);
+    return absl::Seconds(
+        std::array{0.0, 1.0, 1.1, 2.1, 1801.5, 1900.0, 1912.0, 1912.1, 1913.1, 1950.0}[step]);
   }
   size_t Run(size_t step, absl::Time now, Out& out) {
     switch (step) {

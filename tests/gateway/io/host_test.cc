@@ -40,8 +40,9 @@ TEST(Host, NetworksInUse) {
   ADIT_NEED_ROOT();
   test::InOwnThread([] {
     test::Namespaces net;
-    net.Run("ip addr add 10.9.0.1/24 dev g0; ip route add 172.29.83.0/24 via 10.9.0.2;"
-            "ip route add default via 10.9.0.2");
+    net.Run(
+        "ip addr add 10.9.0.1/24 dev g0; ip route add 172.29.83.0/24 via 10.9.0.2;"
+        "ip route add default via 10.9.0.2");
     const auto networks = HostNetworks();
     EXPECT_THAT(networks, Contains(Net("10.9.0.0/24")));
     EXPECT_THAT(networks, Contains(Net("172.29.83.0/24")));

@@ -52,7 +52,8 @@ TEST_P(AddressChange, WithoutTheAddressTheyDialledSessionsEnd) {
   }
 }
 
-// The side that leads to the internet may change: sessions go on, flows of the old address are over.
+// The side that leads to the internet may change: sessions go on, flows of the old address are
+// over.
 TEST_P(AddressChange, BehindAnotherOuterAddressSessionsGoOn) {
   Ask(*a, 1000);
   EXPECT_EQ(LastSource(), kWan);

@@ -143,7 +143,9 @@ TEST_F(DhcpClientTest, GetsALease) {
   EXPECT_EQ(sent_->hostname(), "adit");
   const auto* wanted = sent_->search_option(Tins::DHCP::DHCP_PARAMETER_REQUEST_LIST);
   ASSERT_NE(wanted, nullptr);
-  EXPECT_EQ(ToHex(AsBytes(wanted->data_ptr(), wanted->data_size())), "01790306" "1a33363a3b");
+  EXPECT_EQ(ToHex(AsBytes(wanted->data_ptr(), wanted->data_size())),
+            "01790306"
+            "1a33363a3b");
   const uint32_t xid = sent_->xid();
 
   Tick(absl::Seconds(1));
@@ -361,8 +363,16 @@ TEST_F(DhcpClientTest, ALeaseThatIsOverBeforeItCouldBeUsedIsAskedForAgain) {
 // host bits are to be cleared; the router option does not count any more.
 TEST_F(DhcpClientTest, ClasslessRoutesReplaceTheRouter) {
   Answer answer;
-  answer.routes = "00c00002fd" "0a0ac0" "c00002fc" "18c63364" "00000000" "1fc6336505" "c00002fc"
-                  "04e0" "c00002fc";
+  answer.routes =
+      "00c00002fd"
+      "0a0ac0"
+      "c00002fc"
+      "18c63364"
+      "00000000"
+      "1fc6336505"
+      "c00002fc"
+      "04e0"
+      "c00002fc";
   Bound(answer);
   EXPECT_EQ(lease_.gateway, test::Ip("192.0.2.253"));
   const auto route = [](const char* prefix, const char* via) {

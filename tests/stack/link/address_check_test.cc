@@ -101,9 +101,9 @@ TEST_F(AddressCheckTest, SomebodyElseWhoProbesForItCountsToo) {
 TEST_F(AddressCheckTest, WhatSaysNothingAboutItIsPassedOver) {
   check_.Start(now_, kWanted, out_);
   Hear({ArpOperation::kRequest, kOwn, {}, {}, kWanted});       // our own, thrown back by a switch
-  Hear({ArpOperation::kRequest, kOther, kElse, {}, kWanted});   // asks for it only
-  Hear({ArpOperation::kReply, kOther, kElse, kOwn, kWanted});   // another address
-  Hear({ArpOperation::kRequest, kOther, {}, {}, kElse});        // a probe for another
+  Hear({ArpOperation::kRequest, kOther, kElse, {}, kWanted});  // asks for it only
+  Hear({ArpOperation::kReply, kOther, kElse, kOwn, kWanted});  // another address
+  Hear({ArpOperation::kRequest, kOther, {}, {}, kElse});       // a probe for another
   check_.OnPacket(now_, Bytes(20), out_);
   EXPECT_EQ(Said(), "probe swallowed truncated");
   EXPECT_TRUE(check_.busy());
