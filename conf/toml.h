@@ -1,7 +1,8 @@
 // TOML text -> a tree of values, each with its place. The only part of conf that knows toml++.
 //
 // Every string is a SecretText, since only its reader knows whether it is one: the whole tree is
-// overwritten when it dies, and so is what the foreign parser held.
+// overwritten when it dies, and so are the strings of toml++'s own tree. (What its parser left in
+// buffers of its own on the way is out of reach.)
 #pragma once
 
 #include <cstdint>
