@@ -82,7 +82,7 @@ twins() {
   expect "two addresses, not $a and $b" test -n "$a" -a -n "$b" -a "$a" != "$b" || return
   ping_pattern home1 6 a1a1a1a1
   ping_pattern home2 6 b2b2b2b2
-  guest home1 20 "iperf3 -t 3 -c $INTERNET"
+  guest home1 20 "iperf3 -t 3 -b 20M -c $INTERNET" # at full speed it would crowd out pings
   expect "alice's TCP" test $? = 0 || return
   pattern_came_back home1 6 3 || return
   pattern_came_back home2 6 3 || return
@@ -149,7 +149,9 @@ roaming() {
 # ESP SAs live for 3 s and IKE SAs for 6 s, for a minute, while pings and a TCP stream run. Leaves
 # "sent got" in $STORM, and the client with these lifetimes.
 weather() {
-  guest_settings home1 IKE_LIFETIME=9s ESP_LIFETIME=6s MARGIN=3s
+  # A message that the wire loses must come again before the SAs end.
+  guest_settings home1 IKE_LIFETIME=9s ESP_LIFETIME=6s MARGIN=3s RETRANSMIT=0.5
+  STORM=
   expect "disconnected" client home1 disconnect || return
   expect "settings taken over" client home1 settings || return
   client home1 mark
@@ -193,12 +195,14 @@ reference_storm() {
   client home1 abandon
   guest home1 5 'ip neigh flush all' # the address has another MAC now
   expect "connected to the reference" client home1 connect || return
-  weather
-  local failed=$?
-  NOTE="reference ${STORM/ /\/} (sent/received), adit ${STORM_ADIT/ /\/}"
-  # What the reference does is not adit's fault; that adit lost more would be.
+  # That it does not survive is not adit's fault; but it has to be there.
+  local survived=survived
+  weather || { [ -z "$STORM" ] && weather; } || survived="did not survive ($WHY)"
+  [ -n "$STORM" ] || return
+  NOTE="reference ${STORM/ /\/} (sent/received), $survived; adit ${STORM_ADIT/ /\/}"
+  # One in a hundred is the wire's: the guest's packet socket drops when the machine is busy.
   expect "adit lost no more pings than the reference" \
-    test $((${STORM_ADIT% *} - ${STORM_ADIT#* })) -le $((${STORM% *} - ${STORM#* } + failed * 280))
+    test $((${STORM_ADIT% *} - ${STORM_ADIT#* })) -le $((${STORM% *} - ${STORM#* } + 3))
   local verdict=$?
   REFERENCE=
   return $verdict
