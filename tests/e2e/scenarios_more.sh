@@ -273,8 +273,9 @@ share() {
   expect "the host is as before" host_is_as_before
 }
 
-share_killed() {
-  expect "adit comes up" presence_start share-killed +net_raw,+net_admin 'presence = "share"' || return
+# share|adopt
+beside_killed() {
+  expect "adit comes up" presence_start "$1-killed" +net_raw,+net_admin "presence = \"$1\"" || return
   expect "connected" client home1 connect || return
   gateway_kill
   expect "the host is as before" await 5 host_is_as_before || return
@@ -308,13 +309,4 @@ adopt() {
   expect "adit ends in order" gateway_stop 20 || return
   expect "the host is as before" host_is_as_before || return
   expect "and the kernel's service answers" service_answers
-}
-
-adopt_killed() {
-  expect "adit comes up" presence_start adopt-killed +net_raw,+net_admin 'presence = "adopt"' || return
-  expect "connected" client home1 connect || return
-  gateway_kill
-  expect "the host is as before" await 5 host_is_as_before || return
-  client home1 abandon
-  expect "the kernel's service answers" service_answers
 }
