@@ -93,6 +93,14 @@ void DiffProtocols(const Model& from, const Model& to, std::vector<std::string>&
   Table(from.esp, to.esp, "esp", changed)
       .Key("replay_window", &Esp::replay_window)
       .Key("linger", &Esp::linger);
+  Table(from.crypto, to.crypto, "crypto", changed).Key("engine", &Crypto::engine);
+  Table(from.io, to.io, "io", changed)
+      .Key("superframes", &Io::superframes)
+      .Key("ring_slots", &Io::ring_slots)
+      .Key("large_ring_slots", &Io::large_ring_slots)
+      .Key("busy_poll", &Io::busy_poll)
+      .Key("cpus", &Io::cpus)
+      .Key("crew_cpus", &Io::crew_cpus);
   Table(from.limits, to.limits, "limits", changed)
       .Key("sessions", &Limits::sessions)
       .Key("half_open", &Limits::half_open)

@@ -136,6 +136,27 @@ struct Esp {
   absl::Duration linger = absl::Seconds(31);  // how long a deleted inbound SA still receives
 };
 
+// [crypto]: who computes.
+struct Crypto {
+  enum class Engine : uint8_t { kAuto, kBotan, kIpsecMb };
+  Engine engine = Engine::kAuto;  // kAuto: the fastest that was built in and that the CPU can run
+};
+
+// [io]: frames, and the threads that carry them.
+struct Io {
+  // Packets of one flow leave as one large frame, where the kernel takes it. Such frames are always
+  // received.
+  bool superframes = true;
+  uint32_t ring_slots = 4096;      // frames an interface keeps for a shard, 64..262144
+  uint32_t large_ring_slots = 60;  // of these, frames larger than the MTU, 8..16384
+  // How long a shard looks for more before it sleeps, while packets come faster than that; zero:
+  // not at all. 0..1 ms.
+  absl::Duration busy_poll = absl::Microseconds(30);
+  // CPUs for shards 0, 1, 2, ..., beginning anew when there are more shards, and for the threads
+  // that compute keys. Empty: wherever the kernel puts them.
+  std::vector<uint16_t> cpus, crew_cpus;
+};
+
 // [limits]: what strangers and clients may use up together. Tables are bounded by these.
 struct Limits {
   uint32_t sessions = 10000;           // on line at a time, 1..1000000
@@ -163,6 +184,8 @@ struct Model {
   Ppp ppp;
   Nat nat;
   Esp esp;
+  Crypto crypto;
+  Io io;
   Limits limits;
   Log log;
 };

@@ -181,6 +181,19 @@ void ReadEsp(Table& table, Esp& to) {
   table.Seconds("linger", to.linger, 0, kDay_s);
 }
 
+void ReadCrypto(Table& table, Crypto& to) {
+  table.Text("engine", Choice(to.engine, {"auto", "botan", "ipsec-mb"}));
+}
+
+void ReadIo(Table& table, Io& to) {
+  table.Flag("superframes", to.superframes);
+  table.Number("ring_slots", to.ring_slots, 64, 262144);
+  table.Number("large_ring_slots", to.large_ring_slots, 8, 16384);
+  table.Microseconds("busy_poll", to.busy_poll, 0, 1000);
+  table.Text("cpus", Cpus(to.cpus));
+  table.Text("crew_cpus", Cpus(to.crew_cpus));
+}
+
 void ReadLimits(Table& table, Limits& to) {
   table.Number("sessions", to.sessions, 1, 1000000);
   table.Number("half_open", to.half_open, 16, 1000000);
@@ -208,6 +221,8 @@ void ReadModel(Table& file, Parsed& out) {
   file.Sub("ppp", [&](Table& table) { ReadPpp(table, m.ppp); });
   file.Sub("nat", [&](Table& table) { ReadNat(table, m.nat); });
   file.Sub("esp", [&](Table& table) { ReadEsp(table, m.esp); });
+  file.Sub("crypto", [&](Table& table) { ReadCrypto(table, m.crypto); });
+  file.Sub("io", [&](Table& table) { ReadIo(table, m.io); });
   file.Sub("limits", [&](Table& table) { ReadLimits(table, m.limits); });
   file.Sub("log", [&](Table& table) { ReadLog(table, m.log); });
   file.RejectUnknown();

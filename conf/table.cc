@@ -18,6 +18,10 @@ void Table::Seconds(const char* key, absl::Duration& to, int64_t min, int64_t ma
   if (const auto seconds = Integer(key, min, max)) to = absl::Seconds(*seconds);
 }
 
+void Table::Microseconds(const char* key, absl::Duration& to, int64_t min, int64_t max) {
+  if (const auto us = Integer(key, min, max)) to = absl::Microseconds(*us);
+}
+
 std::optional<int64_t> Table::Integer(const char* key, int64_t min, int64_t max) {
   const Node* node = Find(key, Node::Kind::kInteger);
   if (node == nullptr) return std::nullopt;

@@ -52,6 +52,7 @@ class Table {
     if (const auto number = Integer(key, min, max)) to = static_cast<T>(*number);
   }
   void Seconds(const char* key, absl::Duration& to, int64_t min, int64_t max);
+  void Microseconds(const char* key, absl::Duration& to, int64_t min, int64_t max);
 
   void Text(const char* key, const TextReader& read);
   // An array of at most `max` strings, each of which is given to `read`.

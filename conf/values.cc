@@ -5,6 +5,8 @@
 #include <cctype>
 #include <charconv>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "conf/spelling.h"
 
@@ -113,7 +115,14 @@ std::string ReadPoolRange(std::string_view text, Pool& to) {
   return "";
 }
 
-std::string ReadPorts(std::string_view text, Nat& to) {
+namespace {
+
+struct Range {
+  uint16_t first, last;
+};
+
+// "first-last".
+std::optional<Range> ParseRange(std::string_view text) {
   std::array<uint16_t, 2> ends{};
   const size_t dash = std::min(text.find('-'), text.size());
   const std::array<std::string_view, 2> words = {text.substr(0, dash),
@@ -121,12 +130,47 @@ std::string ReadPorts(std::string_view text, Nat& to) {
   for (size_t i = 0; i < 2; ++i) {
     const char* end = words[i].data() + words[i].size();
     const auto [at, error] = std::from_chars(words[i].data(), end, ends[i]);
-    if (error != std::errc{} || at != end) return Quote(text) + " is no range like \"1024-65535\"";
+    if (error != std::errc{} || at != end) return std::nullopt;
   }
-  if (ends[0] == 0 || ends[0] > ends[1]) return Quote(text) + " is no range of ports";
-  to.first_port = ends[0];
-  to.last_port = ends[1];
+  return Range{ends[0], ends[1]};
+}
+
+// The same, or one number.
+std::optional<Range> ParseSpan(std::string_view text) {
+  if (text.find('-') != std::string_view::npos) return ParseRange(text);
+  return ParseRange(std::string(text) + "-" + std::string(text));
+}
+
+}  // namespace
+
+std::string ReadPorts(std::string_view text, Nat& to) {
+  const auto range = ParseRange(text);
+  if (!range) return Quote(text) + " is no range like \"1024-65535\"";
+  if (range->first == 0 || range->first > range->last) return Quote(text) + " is no range of ports";
+  to.first_port = range->first;
+  to.last_port = range->last;
   to.ports_given = true;
+  return "";
+}
+
+std::string ReadCpus(std::string_view text, std::vector<uint16_t>& to) {
+  constexpr uint16_t kMaxCpu = 1023;  // CPU_SETSIZE of the C library
+  std::vector<uint16_t> cpus;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t comma = std::min(text.find(',', at), text.size());
+    const auto span = ParseSpan(text.substr(at, comma - at));
+    if (!span || span->first > span->last || span->last > kMaxCpu) {
+      return Quote(text) + " is no list of CPUs like \"0-3,8\"";
+    }
+    for (uint16_t cpu = span->first; cpu <= span->last; ++cpu) {
+      if (std::ranges::find(cpus, cpu) != cpus.end()) {
+        return "names CPU " + std::to_string(cpu) + " twice";
+      }
+      cpus.push_back(cpu);
+    }
+    at = comma + 1;
+  }
+  to = std::move(cpus);
   return "";
 }
 
@@ -200,6 +244,10 @@ TextReader Networks(std::vector<Prefix>& to) {
     if (reason.empty()) to.push_back(network);
     return reason;
   };
+}
+
+TextReader Cpus(std::vector<uint16_t>& to) {
+  return [&to](std::string_view text) { return ReadCpus(text, to); };
 }
 
 TextReader Line(std::string& to, size_t max) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +36,8 @@ std::string ReadPoolRange(std::string_view text, Pool& to);
 std::string ReadPorts(std::string_view text, Nat& to);
 // A DNS name, RFC 1123 section 2.1, but with the underscores of real life.
 std::string ReadDomain(std::string_view text, std::string& to);
+// CPUs as taskset(1) lists them: "1", "0-3,8". Each once, in the order given.
+std::string ReadCpus(std::string_view text, std::vector<uint16_t>& to);
 // The name of an environment variable.
 std::string ReadVariable(std::string_view text, std::string& to);
 // Which of `words` it is.
@@ -48,6 +51,7 @@ TextReader Hosts(std::vector<stack::Ip4>& to);  // adds one
 TextReader Network(stack::Prefix& to);
 TextReader Networks(std::vector<stack::Prefix>& to);  // adds one
 TextReader Line(std::string& to, size_t max);
+TextReader Cpus(std::vector<uint16_t>& to);
 
 // One of `words`, which name the enumerators of E in their order from 0.
 template <class E>

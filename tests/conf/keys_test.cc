@@ -67,6 +67,15 @@ public_address = "192.0.2.80"
 [nat]
 ports = "20000-29999"
 filtering = "address-and-port-dependent"
+[crypto]
+engine = "ipsec-mb"
+[io]
+superframes = false
+ring_slots = 8192
+large_ring_slots = 120
+busy_poll = 50
+cpus = "1-3,8"
+crew_cpus = "0"
 [limits]
 sessions = 200
 half_open = 100
@@ -101,6 +110,13 @@ flows = 5000
   EXPECT_EQ(m.nat.first_port, 20000);
   EXPECT_TRUE(m.nat.ports_given);
   EXPECT_EQ(m.nat.filtering, Nat::Filtering::kAddressAndPortDependent);
+  EXPECT_EQ(m.crypto.engine, Crypto::Engine::kIpsecMb);
+  EXPECT_FALSE(m.io.superframes);
+  EXPECT_EQ(m.io.ring_slots, 8192u);
+  EXPECT_EQ(m.io.large_ring_slots, 120u);
+  EXPECT_EQ(m.io.busy_poll, absl::Microseconds(50));
+  EXPECT_THAT(m.io.cpus, testing::ElementsAre(1, 2, 3, 8));
+  EXPECT_THAT(m.io.crew_cpus, testing::ElementsAre(0));
   EXPECT_EQ(m.limits.sessions, 200u);
   EXPECT_EQ(m.limits.half_open, 100u);
   EXPECT_EQ(m.limits.half_open_per_prefix, 20u);
