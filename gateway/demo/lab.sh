@@ -344,6 +344,8 @@ password = "builder"
 [log]
 level = "${LOG_LEVEL:-info}"
 TOML
+  [ -z "${ENGINE:-}" ] || printf '[crypto]\nengine = "%s"\n' "$ENGINE"
+  [ -z "${SUPERFRAMES:-}" ] || printf '[io]\nsuperframes = %s\n' "$SUPERFRAMES"
 }
 
 # gateway_start CONFIG LOG: adit in its place, as nobody with CAP_NET_RAW and nothing else, unless
