@@ -1,9 +1,15 @@
-// Which of the library's ways, and why: DH_PrivateKey/ECDH_PrivateKey through PK_Key_Agreement.
-// The MODP exponentiation there is blinded and looks its window table up in constant time, and ECP
-// multiplies a point with randomised coordinates and a blinded scalar, so neither time nor
-// cache tells of the exponent. Plain exponentiation would take a third of the time, since a fresh
-// key is used once and blinding is mostly for keys used often; that is left for a day when logins
-// per second are what is missing.
+// Which of the library's ways, and why.
+//
+// MODP: power_mod. It is what the library's own DH agreement (PK_Key_Agreement) computes, less the
+// blinding around it, which costs a second exponentiation and an inversion: 0.68 ms instead
+// of 2.18 for MODP-2048, measured one after the other. It is Montgomery's, with a fixed window of 4
+// bits for every digit of the exponent, and reads the whole window table each time to pick an entry
+// by masks: neither its time nor its trace in the cache depends on the exponent, but for the number
+// of its bits. Blinding is there for exponents that are used again and again on values an attacker
+// picks, so that he could add up traces; here each exponent is fresh and serves one exchange.
+//
+// ECP: ECDH_PrivateKey through PK_Key_Agreement, which multiplies a point with randomised
+// coordinates by a blinded scalar. The library has no way that is faster and still constant.
 //
 // All MODP groups here have p = 2q + 1 with q prime, so that after the range check only the
 // subgroups of q and 2q elements remain, and none that would confine the secret (RFC 2412 section
@@ -12,10 +18,10 @@
 
 #include <botan/dh.h>
 #include <botan/ecdh.h>
+#include <botan/numthry.h>
 #include <botan/pubkey.h>
 
 #include <exception>
-#include <optional>
 
 #include "crypto/prim/seeded_rng.h"
 
@@ -81,33 +87,46 @@ Botan::RandomNumberGenerator& ThreadRng() {
 }  // namespace
 
 struct DhKeyPair::Impl {
-  std::unique_ptr<Botan::PK_Key_Agreement_Key> key;
-  std::optional<Botan::BigInt> p;     // MODP only
+  std::unique_ptr<Botan::DH_PrivateKey> modp;  // one of the two
+  std::unique_ptr<Botan::ECDH_PrivateKey> ecp;
   std::vector<uint8_t> public_value;  // as on the wire
 
   // A key pair of `private_value`; a fresh one if that is zero.
   static std::unique_ptr<Impl> Make(Group group, const Botan::BigInt& private_value) {
     auto impl = std::make_unique<Impl>();
     if (IsEcp(group)) {
-      impl->key = std::make_unique<Botan::ECDH_PrivateKey>(
+      impl->ecp = std::make_unique<Botan::ECDH_PrivateKey>(
           ThreadRng(), Botan::EC_Group(NameOf(group)), private_value);
-      impl->public_value = impl->key->public_value();
+      impl->public_value = impl->ecp->public_value();
       impl->public_value.erase(impl->public_value.begin());
     } else {
-      const Botan::DL_Group& modp = ModpGroup(group);
-      impl->key = std::make_unique<Botan::DH_PrivateKey>(ThreadRng(), modp, private_value);
-      impl->public_value = impl->key->public_value();
-      impl->p = modp.get_p();
+      impl->modp =
+          std::make_unique<Botan::DH_PrivateKey>(ThreadRng(), ModpGroup(group), private_value);
+      impl->public_value = impl->modp->public_value();
     }
     return impl;
   }
 
-  // RFC 2631 section 2.1.5 and RFC 6989 section 2.1: 1 < y < p - 1. Points are checked to be on
-  // the curve by the library as it decodes them.
-  bool IsInRange(ByteView peer_public) const {
-    if (!p.has_value()) return true;
+  // RFC 2631 section 2.1.5 and RFC 6989 section 2.1: 1 < y < p - 1.
+  absl::StatusOr<Secret> AgreeModp(ByteView peer_public) const {
+    const Botan::BigInt& p = modp->group_p();
     const Botan::BigInt y(stack::AsU8(peer_public), peer_public.size());
-    return y > 1 && y < *p - 1;
+    if (y <= 1 || y >= p - 1) return absl::InvalidArgumentError("public value out of range");
+    const Botan::BigInt shared = Botan::power_mod(y, modp->get_x(), p);
+    return SecretOf(Botan::BigInt::encode_1363(shared, p.bytes()));
+  }
+
+  // The library checks that the point is on the curve as it decodes it.
+  absl::StatusOr<Secret> AgreeEcp(ByteView peer_public) const {
+    std::vector<uint8_t> point = {kUncompressedPoint};
+    point.insert(point.end(), stack::AsU8(peer_public),
+                 stack::AsU8(peer_public) + peer_public.size());
+    const Botan::PK_Key_Agreement agreement(*ecp, ThreadRng(), "Raw");
+    return SecretOf(agreement.derive_key(0, point).bits_of());
+  }
+
+  static Secret SecretOf(const Botan::secure_vector<uint8_t>& octets) {
+    return Secret(stack::AsBytes(octets.data(), octets.size()));
   }
 };
 
@@ -125,16 +144,12 @@ absl::StatusOr<Secret> DhKeyPair::Agree(ByteView peer_public) const {
   if (peer_public.size() != PublicValueSize(group_)) {
     return absl::InvalidArgumentError("public value of the wrong length");
   }
-  if (!impl_->IsInRange(peer_public))
-    return absl::InvalidArgumentError("public value out of range");
-  std::vector<uint8_t> peer;
-  if (IsEcp(group_)) peer.push_back(kUncompressedPoint);
-  peer.insert(peer.end(), stack::AsU8(peer_public), stack::AsU8(peer_public) + peer_public.size());
   try {
-    const Botan::PK_Key_Agreement agreement(*impl_->key, ThreadRng(), "Raw");
-    const Botan::SymmetricKey key = agreement.derive_key(0, peer);
-    if (key.length() != SharedSecretSize(group_)) return absl::InternalError("secret not padded");
-    return Secret(stack::AsBytes(key.begin(), key.length()));
+    auto shared = impl_->modp ? impl_->AgreeModp(peer_public) : impl_->AgreeEcp(peer_public);
+    if (shared.ok() && shared->size() != SharedSecretSize(group_)) {
+      return absl::InternalError("secret not padded");
+    }
+    return shared;
   } catch (const std::exception&) {
     return absl::InvalidArgumentError("public value is no element of the group");
   }
