@@ -8,26 +8,29 @@ using stack::Drop;
 using stack::Writer;
 using stack::wire::kIsakmpHeader;
 
-std::optional<MessageCipher> MessageCipher::Create(const CipherShape& shape, const Secret& key) {
-  auto encrypt = CbcCipher::Create(shape.id, Direction::kEncrypt, key.view());
-  auto decrypt = CbcCipher::Create(shape.id, Direction::kDecrypt, key.view());
-  if (!encrypt.ok() || !decrypt.ok()) return std::nullopt;
-  return MessageCipher(*std::move(encrypt), *std::move(decrypt));
+std::optional<MessageCipher> MessageCipher::Create(const CipherShape& shape, Secret key) {
+  if (!CbcCipher::Create(shape.id, Direction::kEncrypt, key.view()).ok()) return std::nullopt;
+  return MessageCipher(shape.id, std::move(key));
 }
 
-stack::Result<Opened, Drop> MessageCipher::Open(const Isakmp& message, const Iv& iv) {
+bool MessageCipher::Process(Direction direction, const Iv& iv, ByteSpan blocks) const {
+  auto cipher = CbcCipher::Create(id_, direction, key_.view());
+  return cipher.ok() && cipher->Process(iv.view(), blocks);
+}
+
+stack::Result<Opened, Drop> MessageCipher::Open(const Isakmp& message, const Iv& iv) const {
   if (message.body.empty() || message.body.size() % block_size() != 0) return Drop::kIkeMalformed;
   Opened opened;
   opened.next_iv = Iv::Of(message.body.last(block_size()));
   opened.plain = stack::ToBytes(message.body);
-  if (!decrypt_.Process(iv.view(), opened.plain)) return Drop::kIkeMalformed;
+  if (!Process(Direction::kDecrypt, iv, opened.plain)) return Drop::kIkeMalformed;
   const auto payloads = PayloadChain::Parse(message.header.next_payload, opened.plain);
   if (!payloads || payloads->size() == 0) return Drop::kIkeUndecryptable;
   opened.payloads = *payloads;
   return opened;
 }
 
-Bytes MessageCipher::Seal(IsakmpHeader header, ByteView payloads, Iv& iv) {
+Bytes MessageCipher::Seal(IsakmpHeader header, ByteView payloads, Iv& iv) const {
   const size_t block = block_size();
   const size_t padded = (payloads.size() + block - 1) / block * block;
   header.flags |= IsakmpHeader::kEncrypted;
@@ -37,7 +40,7 @@ Bytes MessageCipher::Seal(IsakmpHeader header, ByteView payloads, Iv& iv) {
   header.Write(writer);
   writer.Put(payloads);
   const ByteSpan blocks = ByteSpan(message).subspan(kIsakmpHeader);
-  if (!encrypt_.Process(iv.view(), blocks)) return {};
+  if (!Process(Direction::kEncrypt, iv, blocks)) return {};
   iv = Iv::Of(ByteView(blocks).last(block));
   return message;
 }

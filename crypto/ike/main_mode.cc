@@ -195,7 +195,7 @@ void MainMode::OnDh(absl::Time, DhAnswer answer, Out& out) {
   const CipherShape shape = *PrimOf(suite_.cipher, suite_.key_bits);
   PhaseOneKeys keys = DerivePhaseOne(prf, *psk, publics, answer.shared);
   Secret key = DeriveMessageKey(prf, keys.skeyid_e, shape.key_octets);
-  auto cipher = MessageCipher::Create(shape, key);
+  auto cipher = MessageCipher::Create(shape, key.Clone());
   if (!cipher) return;
   SendKey(*asked, publics, out);
   out.Tell(Step{id_, asked->path, KeysAgreed{}});

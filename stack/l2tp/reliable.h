@@ -8,8 +8,8 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <optional>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "stack/l2tp/event.h"
@@ -105,7 +105,7 @@ class Reliable {
   uint16_t next_new_ = 0;  // the first Ns that was never sent
   uint16_t nr_ = 0;
   bool acknowledgement_owed_ = false;
-  std::deque<Queued> queue_;
+  std::vector<Queued> queue_;     // short, and mostly empty: a deque would keep half a kilobyte
   size_t in_flight_ = 0;          // the first so many of queue_ are under way
   size_t congestion_window_ = 1;  // 1..peer_window_
   size_t threshold_, acknowledged_in_round_ = 0;

@@ -228,7 +228,8 @@ TEST(KeyLogging, TellsTheKeyOnlyIfItIsAskedFor) {
   EXPECT_EQ(keys->initiator_cookie, scene.client->cookies.initiator);
   EXPECT_EQ(keys->sa.cookie, scene.client->cookies.responder);
   // The key opens what is sent under the SA.
-  auto cipher = MessageCipher::Create(*PrimOf(keys->suite.cipher, keys->suite.key_bits), keys->key);
+  auto cipher =
+      MessageCipher::Create(*PrimOf(keys->suite.cipher, keys->suite.key_bits), keys->key.Clone());
   PayloadList rest;
   rest.Add(PayloadType::kDelete, EncodeDelete(kProtocolEsp, stack::FromHex("00001001")));
   const Bytes message = scene.client->Informational(7, rest);
