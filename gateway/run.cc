@@ -9,13 +9,16 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "crypto/prim/rng.h"
 #include "gateway/crew/crew.h"
+#include "gateway/io/affinity.h"
 #include "gateway/io/clock.h"
 #include "gateway/io/event_loop.h"
 #include "gateway/io/keylog.h"
 #include "gateway/io/log.h"
 #include "gateway/io/machine.h"
+#include "gateway/io/pace.h"
 #include "gateway/io/packet_ring.h"
 #include "gateway/io/rights.h"
 #include "gateway/io/signals.h"
@@ -54,6 +57,11 @@ io::Level LevelOf(conf::Log::Level level) {
   return io::Level::kInfo;
 }
 
+// Keeps the calling thread on the CPU that is thread `index`'s. That it may was checked at start.
+void PinTo(const std::vector<uint16_t>& cpus, size_t index) {
+  if (!cpus.empty()) (void)io::PinThisThread(cpus[index % cpus.size()]);
+}
+
 // One shard with its thread, and all that only this thread uses.
 struct Worker {
   crypto::SystemRng rng;
@@ -73,10 +81,11 @@ class Gateway {
   absl::Status Loop();
 
  private:
+  absl::Status CheckPinning() const;
   absl::Status OpenKeyLog();
   absl::Status EstablishPresence();
   absl::Status OpenInterfaces();
-  absl::Status ForeseeMemory();
+  absl::Status ForeseeMemory(const io::PacketOptions& rings);
   void MakeBoxes();
   void MakeCrew();
   absl::Status MakeShards();
@@ -91,7 +100,7 @@ class Gateway {
   void BeginStop();
   bool Drained() const;
   void Stop();
-  static void RunShard(Worker& worker, const std::atomic<bool>& stop);
+  void RunShard(Worker& worker);
 
   const conf::Model& model_;
   const RunOptions& options_;
@@ -128,6 +137,7 @@ absl::Status Gateway::Start() {
   const uint32_t cpus = std::max(1U, std::thread::hardware_concurrency());
   shards_ = static_cast<uint8_t>(model_.shards.value_or(std::min(cpus, kMaxDefaultShards)));
   crew_workers_ = std::max<size_t>(1, std::min<size_t>(cpus / 2, 4));
+  if (const absl::Status may = CheckPinning(); !may.ok()) return may;
   if (const absl::Status opened = OpenKeyLog(); !opened.ok()) return opened;
   if (const absl::Status there = EstablishPresence(); !there.ok()) return there;
   if (const absl::Status opened = OpenInterfaces(); !opened.ok()) return opened;
@@ -138,6 +148,15 @@ absl::Status Gateway::Start() {
   MakeCrew();
   if (const absl::Status made = MakeShards(); !made.ok()) return made;
   StartThreads();
+  return absl::OkStatus();
+}
+
+absl::Status Gateway::CheckPinning() const {
+  for (const auto& [key, cpus] :
+       {std::pair("io.cpus", &model_.io.cpus), std::pair("io.crew_cpus", &model_.io.crew_cpus)}) {
+    const absl::Status may = io::CheckCpus(*cpus);
+    if (!may.ok()) return absl::InvalidArgumentError(absl::StrCat(key, ": ", may.message()));
+  }
   return absl::OkStatus();
 }
 
@@ -187,14 +206,16 @@ absl::Status Gateway::OpenInterfaces() {
   if (!settings.ok()) return settings.status();
   settings_.emplace(*std::move(settings));
   reload_.emplace(model_, *settings_, rng_, *log_);
-  if (const absl::Status fits = ForeseeMemory(); !fits.ok()) return fits;
+  io::PacketOptions options;
+  options.small_slots = model_.io.ring_slots;
+  options.large_slots = model_.io.large_ring_slots;
+  if (const absl::Status fits = ForeseeMemory(options); !fits.ok()) return fits;
   std::vector<stack::Ip4> own;
   for (const auto& interface : settings_->interfaces) {
     if (interface.address) own.push_back(interface.address->address);
   }
   for (size_t i = 0; i < settings_->interfaces.size(); ++i) {
     const shard::InterfaceSettings& interface = settings_->interfaces[i];
-    io::PacketOptions options;
     options.promiscuous = interface.mac != presence_->nic(i).mac;
     options.steering = settings_->Steering(interface, own);
     auto ports = io::OpenPacketPorts(interface.name, options);
@@ -213,9 +234,9 @@ absl::Status Gateway::OpenInterfaces() {
 }
 
 // Before any of it is taken.
-absl::Status Gateway::ForeseeMemory() {
+absl::Status Gateway::ForeseeMemory(const io::PacketOptions& rings) {
   const MemoryNeed need =
-      EstimateMemory(*settings_, {}, model_.limits.sessions, shards_ + 1U + crew_workers_);
+      EstimateMemory(*settings_, rings, model_.limits.sessions, shards_ + 1U + crew_workers_);
   const uint64_t machine = io::MemoryLimit();
   if (const absl::Status fits = CheckMemory(need, machine); !fits.ok()) return fits;
   const io::Level level = need.Most() <= machine ? io::Level::kInfo : io::Level::kWarning;
@@ -260,6 +281,7 @@ void Gateway::MakeCrew() {
   }
   crew::CrewOptions options;
   options.workers = crew_workers_;
+  options.on_start = [&cpus = model_.io.crew_cpus](size_t worker) { PinTo(cpus, worker); };
   crew_ = std::make_unique<crew::Crew>(options, std::move(sinks));
 }
 
@@ -301,21 +323,34 @@ absl::Status Gateway::MakeShards() {
 }
 
 void Gateway::StartThreads() {
-  for (const auto& worker : workers_) {
-    worker->thread = std::thread([this, &w = *worker] { RunShard(w, stop_); });
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->thread = std::thread([this, i] {
+      PinTo(model_.io.cpus, i);
+      RunShard(*workers_[i]);
+    });
   }
   log_->Info("started", {{"shards", shards_}, {"crew", crew_workers_}, {"version", ADIT_VERSION}},
              "adit is running");
 }
 
-// Works until there is nothing left, and only then sleeps.
-void Gateway::RunShard(Worker& worker, const std::atomic<bool>& stop) {
+// Works until there is nothing left, looks for more while it is likely to come at once, and only
+// then sleeps.
+void Gateway::RunShard(Worker& worker) {
   shard::Shard& shard = *worker.shard;
-  while (!stop.load(std::memory_order_acquire)) {
+  io::Pace pace(model_.io.busy_poll);
+  while (!stop_.load(std::memory_order_acquire)) {
     const absl::Time now = io::MonotonicNow();
-    if (shard.Round(now)) continue;
+    if (shard.Round(now)) {
+      pace.Worked(now);
+      continue;
+    }
+    if (pace.ShouldLookAgain(now)) {
+      // Where the kernel's own packet work shares this CPU, it must not wait for us to tire.
+      std::this_thread::yield();
+      continue;
+    }
     worker.waker.BeginSleep();
-    const bool more = shard.HasMail() || stop.load(std::memory_order_acquire);
+    const bool more = shard.HasMail() || stop_.load(std::memory_order_acquire);
     worker.loop.Wait(more ? absl::ZeroDuration() : shard.NextDeadline() - now);
     worker.waker.EndSleep();
   }

@@ -44,7 +44,10 @@ Crew::Crew(const CrewOptions& options, std::vector<Sink> sinks)
   for (Queue& queue : queues_) queue.under_way = std::make_shared<std::atomic<size_t>>(0);
   for (size_t i = 0; i < stocks_.size(); ++i) stocks_[i].group = kGroups[i];
   for (size_t worker = 0; worker < std::max<size_t>(1, options_.workers); ++worker) {
-    threads_.emplace_back([this, worker] { Work(worker); });
+    threads_.emplace_back([this, worker] {
+      if (options_.on_start) options_.on_start(worker);
+      Work(worker);
+    });
   }
 }
 

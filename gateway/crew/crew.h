@@ -80,6 +80,8 @@ struct CrewOptions {
   size_t workers = 1;
   size_t queue = 128;  // questions a shard may have under way; strangers may use three quarters
   size_t ready_key_pairs = 16;  // made in advance; 0: none
+  // Called on each worker's thread (0..workers-1) before anything else.
+  std::function<void(size_t worker)> on_start = {};
 };
 
 struct CrewStats {
