@@ -59,6 +59,7 @@ void Decrypt(const Botan::BlockCipher& cipher, size_t block_size, ByteView iv, B
 
 struct CbcCipher::Impl {
   std::unique_ptr<Botan::BlockCipher> cipher;
+  Secret key;  // that the cipher works under
 };
 
 CbcCipher::CbcCipher(std::unique_ptr<Impl> impl, size_t block_size, Direction direction)
@@ -73,7 +74,16 @@ absl::StatusOr<CbcCipher> CbcCipher::Create(CipherId id, Direction direction, By
   auto cipher = Botan::BlockCipher::create(NameOf(id, key.size()));
   if (cipher == nullptr) return absl::UnimplementedError("cipher not in the library");
   cipher->set_key(stack::AsU8(key), key.size());
-  return CbcCipher(std::make_unique<Impl>(Impl{std::move(cipher)}), BlockSize(id), direction);
+  return CbcCipher(std::make_unique<Impl>(Impl{std::move(cipher), Secret(key)}), BlockSize(id),
+                   direction);
+}
+
+bool CbcCipher::Rekey(ByteView key) {
+  if (key.size() != impl_->key.size()) return false;
+  if (ConstantTimeEqual(key, impl_->key.view())) return true;
+  std::copy(key.begin(), key.end(), impl_->key.span().begin());
+  impl_->cipher->set_key(stack::AsU8(key), key.size());
+  return true;
 }
 
 bool CbcCipher::Process(ByteView iv, ByteSpan blocks) {

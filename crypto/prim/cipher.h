@@ -46,6 +46,11 @@ class CbcCipher {
   // when decrypting.
   [[nodiscard]] bool Process(ByteView iv, ByteSpan blocks);
 
+  // From now on `key`. Costs next to nothing if that is the key already, and does not allocate; so
+  // one object serves the many keys of a thread, packet by packet. False, and nothing done, if
+  // `key` is not of the size that this object was made with.
+  [[nodiscard]] bool Rekey(ByteView key);
+
   size_t block_size() const { return block_size_; }
 
  private:

@@ -75,6 +75,22 @@ TEST(CbcCipher, RefusesKeysOfTheWrongSize) {
   }
 }
 
+TEST(CbcCipher, WorksUnderTheKeyOfLast) {
+  for (const Direction direction : {Direction::kEncrypt, Direction::kDecrypt}) {
+    const Bytes one(32, std::byte{1}), two(32, std::byte{2}), iv(16);
+    auto changing = CbcCipher::Create(CipherId::kAesCbc, direction, one);
+    for (const Bytes& key : {one, two, two, one}) {
+      ASSERT_TRUE(changing->Rekey(key));
+      auto fresh = CbcCipher::Create(CipherId::kAesCbc, direction, key);
+      Bytes blocks(64), expected(64);
+      EXPECT_TRUE(changing->Process(iv, blocks));
+      EXPECT_TRUE(fresh->Process(iv, expected));
+      EXPECT_EQ(ToHex(blocks), ToHex(expected));
+    }
+    EXPECT_FALSE(changing->Rekey(Bytes(16)));
+  }
+}
+
 TEST(CbcCipher, IsNotGcm) {
   EXPECT_FALSE(CbcCipher::Create(CipherId::kAesGcm, Direction::kEncrypt, Bytes(16)).ok());
 }
