@@ -205,6 +205,9 @@ absl::Status Gateway::OpenInterfaces() {
   auto settings = shard::Translate(model_, facts, shards_, rng_);
   if (!settings.ok()) return settings.status();
   settings_.emplace(*std::move(settings));
+  const std::string engine(crypto::esp::NameOf(settings_->esp_engine.id));
+  log_->Info("crypto", {{"engine", engine}, {"reason", settings_->esp_engine.why}},
+             "ESP is computed by " + engine + " (" + settings_->esp_engine.why + ")");
   reload_.emplace(model_, *settings_, rng_, *log_);
   io::PacketOptions options;
   options.small_slots = model_.io.ring_slots;

@@ -1,5 +1,7 @@
 #include "crypto/esp/open.h"
 
+#include <algorithm>
+
 namespace crypto::esp {
 namespace {
 
@@ -24,20 +26,33 @@ bool StripPadding(ByteSpan clear, OpenJob& job) {
   return true;
 }
 
-Drop OpenOne(OpenJob& job) {
-  InboundSa& sa = *job.sa;
+// The SA has not come to its end, and the sequence number is new.
+Drop MayPass(const InboundSa& sa, uint32_t sequence) {
+  return sa.has_ended() ? Drop::kSaExpired : sa.replay.MayAccept(sequence);
+}
+
+uint32_t SequenceOf(const Parts& parts) { return stack::Load32(parts.header.data() + 4); }
+
+// Before the engine: what needs no key.
+Drop Prepare(const OpenJob& job, Work& work) {
+  const InboundSa& sa = *job.sa;
   // 1. All parts are there, and whole blocks between them.
   if (!IsWhole(sa.suite, job.packet.size())) return Drop::kTruncated;
-  const Parts parts = CutUp(sa.suite, job.packet);
-  const uint32_t sequence = stack::Load32(parts.header.data() + 4);
-  // 2. The SA has not come to its end.
-  if (sa.has_ended()) return Drop::kSaExpired;
-  // 3. The sequence number claims to be new: the cheap check first.
-  if (const Drop replay = sa.replay.MayAccept(sequence); replay != Drop::kNone) return replay;
-  // 4. The peer sent it: ICV, in constant time. And 5. decrypt in place.
-  if (!sa.transform.Open(parts)) return Drop::kBadIcv;
+  work = {CutUp(sa.suite, job.packet), &sa.suite, &sa.keys, false};
+  // 2. The sequence number claims to be new: the cheap check first.
+  return MayPass(sa, SequenceOf(work.parts));
+}
+
+// Behind the engine, which has computed 3. the ICV, in constant time, and 4. the clear text.
+Drop Finish(OpenJob& job, const Work& work) {
+  InboundSa& sa = *job.sa;
+  const uint32_t sequence = SequenceOf(work.parts);
+  // 5. Asked again: a packet in front of this one, in the same batch, may have had the number or
+  // brought the SA to its end.
+  if (const Drop drop = MayPass(sa, sequence); drop != Drop::kNone) return drop;
+  if (!work.done) return Drop::kBadIcv;
   // 6. Padding and next header off.
-  if (!StripPadding(parts.ciphered, job)) return Drop::kBadPadding;
+  if (!StripPadding(work.parts.ciphered, job)) return Drop::kBadPadding;
   // 7. The number is the peer's own: now it counts.
   sa.replay.Commit(sequence);
   ++sa.counters.packets;
@@ -45,10 +60,28 @@ Drop OpenOne(OpenJob& job) {
   return Drop::kNone;
 }
 
+void OpenBatch(Engine& engine, std::span<OpenJob> jobs) {
+  auto& desk = engine.desk();
+  size_t count = 0;
+  for (OpenJob& job : jobs) {
+    job.drop = Prepare(job, desk[count]);
+    if (job.drop == Drop::kNone) ++count;
+  }
+  engine.Open({desk.data(), count});
+  const Work* work = desk.data();
+  for (OpenJob& job : jobs) {
+    if (job.drop == Drop::kNone) job.drop = Finish(job, *work++);
+  }
+}
+
 }  // namespace
 
-void Open(std::span<OpenJob> jobs) {
-  for (OpenJob& job : jobs) job.drop = OpenOne(job);
+void Open(Engine& engine, std::span<OpenJob> jobs) {
+  while (!jobs.empty()) {
+    const size_t count = std::min(jobs.size(), kEngineBatch);
+    OpenBatch(engine, jobs.first(count));
+    jobs = jobs.subspan(count);
+  }
 }
 
 }  // namespace crypto::esp

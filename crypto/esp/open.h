@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 
+#include "crypto/esp/engine.h"
 #include "crypto/esp/sa.h"
 #include "stack/base/bytes.h"
 #include "stack/base/drop.h"
@@ -26,9 +27,11 @@ struct OpenJob {
   uint8_t next_header = 0;                // out: an IP protocol number, or 59 for a dummy packet
 };
 
-// Opens every job, in order, and tells each one's fate in its `drop`: kTruncated, kReplayed,
-// kReplayTooOld, kBadIcv, kBadPadding, kSaExpired or kNone. Only the last one counts on the SA and
-// moves its window. Does not allocate.
-void Open(std::span<OpenJob> jobs);
+// Opens every job, and tells each one's fate in its `drop`: kTruncated, kReplayed, kReplayTooOld,
+// kBadIcv, kBadPadding, kSaExpired or kNone. Only the last one counts on the SA and moves its
+// window. What passes, and what becomes of the SAs, is the same as if they were opened one after
+// the other, in order; only a packet that is refused for its number may be told another one of
+// kReplayed, kReplayTooOld and kSaExpired. Does not allocate.
+void Open(Engine& engine, std::span<OpenJob> jobs);
 
 }  // namespace crypto::esp

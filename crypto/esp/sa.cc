@@ -11,10 +11,11 @@ absl::Status Check(Spi spi) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<InboundSa>> MakeInboundSa(SaParameters parameters) {
+absl::StatusOr<std::unique_ptr<InboundSa>> MakeInboundSa(SaParameters parameters,
+                                                         const Engine& engine) {
   if (absl::Status status = Check(parameters.spi); !status.ok()) return status;
-  auto transform = InboundTransform::Create(parameters.suite, parameters.keys);
-  if (!transform.ok()) return transform.status();
+  auto keys = SaKeys::Create(parameters.suite, parameters.keys, Direction::kDecrypt, engine);
+  if (!keys.ok()) return keys.status();
   return std::unique_ptr<InboundSa>(new InboundSa{
       .spi = parameters.spi,
       .suite = parameters.suite,
@@ -22,15 +23,15 @@ absl::StatusOr<std::unique_ptr<InboundSa>> MakeInboundSa(SaParameters parameters
       .hard_octets = parameters.hard_octets,
       .counters = {},
       .replay = ReplayWindow(parameters.replay_window),
-      .transform = *std::move(transform),
+      .keys = *std::move(keys),
   });
 }
 
 absl::StatusOr<std::unique_ptr<OutboundSa>> MakeOutboundSa(SaParameters parameters,
-                                                           stack::Rng& rng) {
+                                                           const Engine& engine) {
   if (absl::Status status = Check(parameters.spi); !status.ok()) return status;
-  auto transform = OutboundTransform::Create(parameters.suite, parameters.keys, rng);
-  if (!transform.ok()) return transform.status();
+  auto keys = SaKeys::Create(parameters.suite, parameters.keys, Direction::kEncrypt, engine);
+  if (!keys.ok()) return keys.status();
   return std::unique_ptr<OutboundSa>(new OutboundSa{
       .spi = parameters.spi,
       .suite = parameters.suite,
@@ -38,7 +39,8 @@ absl::StatusOr<std::unique_ptr<OutboundSa>> MakeOutboundSa(SaParameters paramete
       .hard_octets = parameters.hard_octets,
       .counters = {},
       .sequence = 0,
-      .transform = *std::move(transform),
+      .next_iv = 0,
+      .keys = *std::move(keys),
   });
 }
 

@@ -1,8 +1,9 @@
 // ESP security associations: one direction each, with all that opening or sealing a packet needs.
 // RFC 4303 sections 2 and 3 for the fields, RFC 4301 section 4.4.2 for what an SA holds.
 //
-// An SA is made once from the keys that IKE's Quick Mode agreed on, belongs to one shard, and is
-// then used by crypto/esp/{open,seal}. Making one allocates; using it never does.
+// An SA is made once from the keys that IKE's Quick Mode agreed on, for the kind of engine that
+// will compute for it (engine.h), belongs to one shard, and is then used by crypto/esp/{open,seal}.
+// Making one allocates; using it never does.
 #pragma once
 
 #include <compare>
@@ -12,10 +13,10 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "crypto/esp/engine.h"
+#include "crypto/esp/keys.h"
 #include "crypto/esp/replay.h"
 #include "crypto/esp/suite.h"
-#include "crypto/esp/transform.h"
-#include "stack/base/rng.h"
 
 namespace crypto::esp {
 
@@ -68,7 +69,7 @@ struct InboundSa {
   uint64_t hard_octets;
   Counters counters;
   ReplayWindow replay;
-  InboundTransform transform;
+  SaKeys keys;
 
   bool has_ended() const {
     return counters.octets >= hard_octets || replay.highest() == kLastSequence;
@@ -83,17 +84,20 @@ struct OutboundSa {
   uint64_t hard_octets;
   Counters counters;
   uint32_t sequence;  // of the last packet sent; the first one has 1 (RFC 4303 section 2.2)
-  OutboundTransform transform;
+  // GCM wants IVs that never come twice under a key (RFC 4106 section 3.1): a counter that starts
+  // with the keys and never goes back, whatever becomes of the sequence number. 2^64 outlasts 2^32.
+  uint64_t next_iv;
+  SaKeys keys;
 
   bool has_ended() const { return counters.octets >= hard_octets || sequence == kLastSequence; }
 };
 
 // InvalidArgument if a key has not the size that the suite wants, the suite has no such key size or
-// hash, or the SPI is reserved. The keys are copied into their ciphers; `parameters` is consumed
-// and its keys are scrubbed.
-absl::StatusOr<std::unique_ptr<InboundSa>> MakeInboundSa(SaParameters parameters);
-// `rng` gives the key of the IVs.
+// hash, or the SPI is reserved. The keys are copied; `parameters` is consumed and its keys are
+// scrubbed.
+absl::StatusOr<std::unique_ptr<InboundSa>> MakeInboundSa(SaParameters parameters,
+                                                         const Engine& engine);
 absl::StatusOr<std::unique_ptr<OutboundSa>> MakeOutboundSa(SaParameters parameters,
-                                                           stack::Rng& rng);
+                                                           const Engine& engine);
 
 }  // namespace crypto::esp

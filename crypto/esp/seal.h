@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "crypto/esp/engine.h"
 #include "crypto/esp/sa.h"
 #include "stack/base/drop.h"
 #include "stack/base/packet_buf.h"
@@ -12,7 +13,7 @@
 namespace crypto::esp {
 
 // One packet to seal. Both pointers are the caller's and stay so; the SAs of several jobs may be
-// the same one.
+// the same one, their buffers are not.
 struct SealJob {
   stack::PacketBuf* buf;  // in: the payload; out: the ESP packet from SPI to ICV
   OutboundSa* sa;
@@ -21,9 +22,10 @@ struct SealJob {
   stack::Drop drop = stack::Drop::kNone;  // out; otherwise `buf` is as it was
 };
 
-// Seals every job, in order, and tells each one's fate in its `drop`: kSequenceExhausted (the SA
-// has sent 2^32 - 1 packets: the next number would be a repetition), kSaExpired, kTooBig (`buf` has
-// not the room for header, padding and ICV) or kNone. Does not allocate.
-void Seal(std::span<SealJob> jobs);
+// Seals every job, in order, by an engine of the kind that the SAs were made for, and tells each
+// one's fate in its `drop`: kSequenceExhausted (the SA has sent 2^32 - 1 packets: the next number
+// would be a repetition), kSaExpired, kTooBig (`buf` has not the room for header, padding and ICV)
+// or kNone. Numbers and limits hold within a batch as between batches. Does not allocate.
+void Seal(Engine& engine, std::span<SealJob> jobs);
 
 }  // namespace crypto::esp

@@ -57,53 +57,61 @@ bool Hmac::Verify(ByteView tag) {
 
 // ---- Many keys, one hash ----------------------------------------------------------------------
 
-namespace {
+// A hash object weighs ten times its key, and is back in its first state after every message. No
+// message is ever left half-way in it.
+struct HmacFunction::Impl {
+  HashId id;
+  std::unique_ptr<Botan::HashFunction> hash;
+  size_t block;
 
-// A hash object weighs ten times its key, and is back in its first state after every message: so a
-// thread has one of each kind. No message is ever left half-way in it.
-Botan::HashFunction& HashOfThread(HashId id) {
-  thread_local std::array<std::unique_ptr<Botan::HashFunction>, kHashCount> hashes;
-  std::unique_ptr<Botan::HashFunction>& hash = hashes[static_cast<size_t>(id)];
-  if (hash == nullptr) hash = Botan::HashFunction::create_or_throw(NameOf(id));
-  return *hash;
+  void Absorb(ByteView key, std::byte pad);
+  std::array<std::byte, kMaxHashSize> Compute(ByteView key, ByteView message);
+};
+
+// The key, filled up to a block, under one of the two paddings of RFC 2104.
+void HmacFunction::Impl::Absorb(ByteView key, std::byte pad) {
+  std::array<std::byte, kLongKey> padded;
+  padded.fill(pad);
+  for (size_t i = 0; i < key.size(); ++i) padded[i] ^= key[i];
+  hash->update(stack::AsU8(ByteSpan(padded)), block);
+  Scrub(padded);
 }
 
 // RFC 2104: H(K xor opad, H(K xor ipad, message)).
-std::array<std::byte, kMaxHashSize> Compute(HashId id, ByteView pads, ByteView message) {
-  Botan::HashFunction& hash = HashOfThread(id);
-  const size_t block = pads.size() / 2;
+std::array<std::byte, kMaxHashSize> HmacFunction::Impl::Compute(ByteView key, ByteView message) {
+  if (key.size() > block) {
+    const Secret hashed = HashSecret(id, {key});
+    return Compute(hashed.view(), message);
+  }
   std::array<std::byte, kMaxHashSize> digest;
   uint8_t* const octets = stack::AsU8(ByteSpan(digest));
-  hash.update(stack::AsU8(pads), block);
-  hash.update(stack::AsU8(message), message.size());
-  hash.final(octets);
-  hash.update(stack::AsU8(pads) + block, block);
-  hash.update(octets, HashSize(id));
-  hash.final(octets);
+  Absorb(key, std::byte{0x36});
+  hash->update(stack::AsU8(message), message.size());
+  hash->final(octets);
+  Absorb(key, std::byte{0x5c});
+  hash->update(octets, HashSize(id));
+  hash->final(octets);
   return digest;
 }
 
-}  // namespace
-
-HmacKey::HmacKey(HashId id, ByteView key) : id_(id), pads_(2 * HashOfThread(id).hash_block_size()) {
-  const size_t block = pads_.size() / 2;
-  const Secret hashed = key.size() > block ? HashSecret(id, {key}) : Secret();
-  const ByteView ready = key.size() > block ? hashed.view() : key;
-  const ByteSpan pads = pads_.span();
-  std::copy(ready.begin(), ready.end(), pads.begin());
-  std::copy(ready.begin(), ready.end(), pads.begin() + static_cast<ptrdiff_t>(block));
-  for (std::byte& octet : pads.first(block)) octet ^= std::byte{0x36};
-  for (std::byte& octet : pads.subspan(block)) octet ^= std::byte{0x5c};
+HmacFunction::HmacFunction(HashId id) {
+  auto hash = Botan::HashFunction::create_or_throw(NameOf(id));
+  const size_t block = hash->hash_block_size();
+  impl_.reset(new Impl{id, std::move(hash), block});
 }
 
-void HmacKey::Sign(ByteView message, ByteSpan tag) const {
-  const auto digest = Compute(id_, pads_.view(), message);
-  std::copy_n(digest.begin(), std::min(tag.size(), HashSize(id_)), tag.begin());
+HmacFunction::HmacFunction(HmacFunction&&) noexcept = default;
+HmacFunction& HmacFunction::operator=(HmacFunction&&) noexcept = default;
+HmacFunction::~HmacFunction() = default;
+
+void HmacFunction::Sign(ByteView key, ByteView message, ByteSpan tag) {
+  const auto digest = impl_->Compute(key, message);
+  std::copy_n(digest.begin(), std::min(tag.size(), HashSize(impl_->id)), tag.begin());
 }
 
-bool HmacKey::Verify(ByteView message, ByteView tag) const {
-  if (tag.empty() || tag.size() > HashSize(id_)) return false;
-  const auto digest = Compute(id_, pads_.view(), message);
+bool HmacFunction::Verify(ByteView key, ByteView message, ByteView tag) {
+  if (tag.empty() || tag.size() > HashSize(impl_->id)) return false;
+  const auto digest = impl_->Compute(key, message);
   return ConstantTimeEqual(tag, ByteView(digest).first(tag.size()));
 }
 

@@ -36,24 +36,25 @@ class Hmac {
   size_t size_;
 };
 
-// The same for keys that are many and messages that lie whole: an ESP SA's. Holds nothing but the
-// key, made ready; the hash that works with it is one a thread, so that ten thousand SAs cost
-// little memory. To be used on the thread that made it, or Sign and Verify allocate on their first
-// call.
-class HmacKey {
+// The same for keys that are many and messages that lie whole: those of all ESP SAs of a thread.
+// Holds a hash and no key; every message comes with its own. Does not allocate, but for keys that
+// are longer than the hash's block. One thread at a time.
+class HmacFunction {
  public:
-  // Any key length, as above.
-  HmacKey(HashId id, ByteView key);
+  explicit HmacFunction(HashId id);
+  HmacFunction(HmacFunction&&) noexcept;
+  HmacFunction& operator=(HmacFunction&&) noexcept;
+  ~HmacFunction();
 
   // Writes the leftmost tag.size() octets, at most HashSize(id), of the HMAC of `message`, which
-  // may not overlap `tag`.
-  void Sign(ByteView message, ByteSpan tag) const;
+  // may not overlap `tag`. Any key length, as above.
+  void Sign(ByteView key, ByteView message, ByteSpan tag);
   // Whether `tag`, 1 to HashSize(id) octets, is the leftmost part of it; in constant time.
-  [[nodiscard]] bool Verify(ByteView message, ByteView tag) const;
+  [[nodiscard]] bool Verify(ByteView key, ByteView message, ByteView tag);
 
  private:
-  HashId id_;
-  Secret pads_;  // the key under the inner padding, and under the outer: a block of the hash each
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 // HMAC of all `parts`, one after the other, in one shot.

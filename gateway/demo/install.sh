@@ -3,6 +3,8 @@
 
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libabsl-dev libbotan-2-dev libtomlplusplus-dev
   libspdlog-dev libcli11-dev libcap-dev libnftables-dev)
+# Many packets at once, on the one architecture that it is written for.
+[ "$(dpkg --print-architecture)" != amd64 ] || BUILD_PACKAGES+=(libipsec-mb-dev)
 TEST_PACKAGES=(libgtest-dev libgmock-dev libtins-dev nlohmann-json3-dev zlib1g-dev libbenchmark-dev
   nftables python3 dnsmasq-base tshark)
 

@@ -56,7 +56,11 @@ IpsecEnd::PhaseOne::PhaseOne(absl::Time now, const IpsecOptions& options, stack:
               {{options.address, ike::kIkePort}, {options.server, ike::kIkePort}}, rng) {}
 
 IpsecEnd::IpsecEnd(IpsecOptions options, stack::Rng& rng)
-    : options_(std::move(options)), rng_(rng), next_ip_id_(static_cast<uint16_t>(rng.U32())) {}
+    : options_(std::move(options)), rng_(rng), next_ip_id_(static_cast<uint16_t>(rng.U32())) {
+  if (options_.engine != nullptr) return;
+  own_engine_ = esp::MakeEngine(esp::EngineId::kBotan, rng_);
+  options_.engine = own_engine_.get();
+}
 
 IpsecEnd::~IpsecEnd() = default;
 
@@ -132,7 +136,7 @@ PacketBuf IpsecEnd::OnEsp(PacketBuf packet, Out& out) {
   Drop drop = child == children_.end() ? Drop::kUnknownSpi : Drop::kNone;
   if (drop == Drop::kNone) {
     esp::OpenJob job{packet.bytes(), child->in.get()};
-    esp::Open({&job, 1});
+    esp::Open(*options_.engine, {&job, 1});
     drop = job.drop;
     if (drop == Drop::kNone && job.next_header != kUdpProtocol) drop = Drop::kInnerNotL2tp;
     if (drop == Drop::kNone) {
@@ -163,7 +167,7 @@ Drop IpsecEnd::Send(absl::Time now, PacketBuf message, Out& out) {
                          {options_.server, options_.server_l2tp_port}, UdpChecksum::kHonest);
   if (drop != Drop::kNone) return drop;
   esp::SealJob job{&message, child->out.get(), kUdpProtocol};
-  esp::Seal({&job, 1});
+  esp::Seal(*options_.engine, {&job, 1});
   if (job.drop != Drop::kNone) return job.drop;
   if (!child->udp_encapsulated) return SendIp(IpProtocol::kEsp, std::move(message), out);
   drop = stack::ip::PushUdp(message, child->path.local, child->path.remote, UdpChecksum::kIgnore);

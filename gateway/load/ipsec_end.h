@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "crypto/esp/engine.h"
 #include "crypto/esp/sa.h"
 #include "crypto/ike/initiator.h"
 #include "gateway/load/event.h"
@@ -28,9 +29,12 @@ namespace gateway::load {
 struct IpsecOptions {
   stack::Ip4 address, server;         // outer; `address` is the private one behind a NAT
   crypto::ike::InitiatorOptions ike;  // key, suites, NAT traversal
-  uint16_t l2tp_port = 1701;          // ours
-  uint16_t server_l2tp_port = 1701;   // any other is wrong: to see what the server makes of it
-  uint16_t mtu = 1500;                // of the outer network
+  // Computes for ESP; shared by all clients of a thread, and outlives them. Null: the client makes
+  // one of its own.
+  crypto::esp::Engine* engine = nullptr;
+  uint16_t l2tp_port = 1701;         // ours
+  uint16_t server_l2tp_port = 1701;  // any other is wrong: to see what the server makes of it
+  uint16_t mtu = 1500;               // of the outer network
   absl::Duration rekey_esp = absl::InfiniteDuration();
   absl::Duration rekey_phase_one = absl::InfiniteDuration();
   absl::Duration keepalive = absl::Seconds(20);  // behind a NAT, RFC 3948 section 4
@@ -146,6 +150,7 @@ class IpsecEnd {
 
   IpsecOptions options_;
   stack::Rng& rng_;
+  std::unique_ptr<crypto::esp::Engine> own_engine_;    // unless one was given
   std::vector<std::unique_ptr<PhaseOne>> phase_ones_;  // oldest first
   std::vector<std::unique_ptr<PhaseOne>> buried_;      // freed when no call is on the way in them
   std::vector<Child> children_;                        // oldest first

@@ -102,8 +102,9 @@ void IpsecEnd::OnGone(PhaseOne& phase_one, const ike::PhaseOneGone& gone, Out& o
 }
 
 void IpsecEnd::OnReady(ike::ChildReady& ready) {
-  auto in = esp::MakeInboundSa(ParametersOf(ready.spi_in, ready.suite, ready.in));
-  auto sa_out = esp::MakeOutboundSa(ParametersOf(ready.spi_out, ready.suite, ready.out), rng_);
+  auto in = esp::MakeInboundSa(ParametersOf(ready.spi_in, ready.suite, ready.in), *options_.engine);
+  auto sa_out =
+      esp::MakeOutboundSa(ParametersOf(ready.spi_out, ready.suite, ready.out), *options_.engine);
   if (!in.ok() || !sa_out.ok()) return End(DownReason::kQuickModeFailed, "SA cannot be made");
   Child& child = children_.emplace_back();
   child.phase_one = ready.sa;

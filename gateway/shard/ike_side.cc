@@ -374,8 +374,8 @@ std::unique_ptr<Child> Peers::MakeChild(absl::Time now, ike::ChildReady& ready, 
                         .keys = {std::move(ready.out.cipher), std::move(ready.out.auth)},
                         .hard_octets = octets,
                         .peer = peer.id};
-  auto inbound = esp::MakeInboundSa(std::move(in));
-  auto outbound = esp::MakeOutboundSa(std::move(out), tables_.rng);
+  auto inbound = esp::MakeInboundSa(std::move(in), *tables_.esp);
+  auto outbound = esp::MakeOutboundSa(std::move(out), *tables_.esp);
   std::string fault;
   if (!inbound.ok()) {
     fault = std::string(inbound.status().message());

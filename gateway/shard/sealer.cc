@@ -64,7 +64,7 @@ void Sealer::SealAll(absl::Time, Batch& batch) {
   for (size_t i = 0; i < packets.size(); ++i) {
     jobs_[i] = {&packets[i].buf, packets[i].peer->current->out.get(), kUdpProtocol};
   }
-  esp::Seal({jobs_.data(), packets.size()});
+  esp::Seal(*tables_.esp, {jobs_.data(), packets.size()});
   size_t i = 0;
   batch.Stage(
       [this, &i](Packet& packet) { return tables_.NoteIfEnded(jobs_[i++].drop, packet.peer->id); });
@@ -123,7 +123,7 @@ void Sealer::SealOne(absl::Time now, Peer& peer, uint16_t port, stack::PacketBuf
                                  stack::ip::UdpChecksum::kIgnore);
   if (drop == Drop::kNone) {
     esp::SealJob job{&packet.buf, peer.current->out.get(), kUdpProtocol};
-    esp::Seal({&job, 1});
+    esp::Seal(*tables_.esp, {&job, 1});
     drop = tables_.NoteIfEnded(job.drop, peer.id);
   }
   if (drop == Drop::kNone) drop = PushOuter(packet);

@@ -195,6 +195,9 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
   }
   Settings settings;
   settings.shards = shards;
+  auto engine = ChooseEspEngine(model.crypto.engine);
+  if (!engine.ok()) return engine.status();
+  settings.esp_engine = *std::move(engine);
   for (size_t i = 0; i < facts.size(); ++i) {
     settings.interfaces.push_back(TranslateInterface(model.interfaces[i], facts[i]));
   }

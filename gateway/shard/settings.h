@@ -16,6 +16,7 @@
 #include "gateway/auth/address_pool.h"
 #include "gateway/io/steer.h"
 #include "gateway/shard/credentials.h"
+#include "gateway/shard/esp_engine.h"
 #include "nat/nat.h"
 #include "stack/base/address.h"
 #include "stack/l2tp/control.h"
@@ -66,6 +67,7 @@ struct Settings {
   stack::ppp::LnsOptions ppp;
   nat::Options nat;               // ports.shard is filled in for each shard
   uint32_t max_sessions = 10000;  // on line at a time
+  EspEngine esp_engine;           // who computes, on every shard
   uint32_t replay_window = 1024;
   absl::Duration linger = absl::Seconds(31);  // a deleted inbound SA still receives so long
   absl::Duration dpd = absl::Seconds(30);     // idle time before R-U-THERE; zero: never

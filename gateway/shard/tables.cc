@@ -24,6 +24,7 @@ Tables::Tables(const Settings& its_settings, uint8_t its_shard, const std::vecto
       interfaces(settings.interfaces.size()),
       steering(settings.interfaces.size()),
       translator(NatOf(settings, its_shard), its_rng),
+      esp(crypto::esp::MakeEngine(settings.esp_engine.id, its_rng)),
       icmp({}, pool),
       outer({}, pool, stats.drops),
       inner({}, pool, stats.drops),

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "crypto/esp/engine.h"
 #include "crypto/esp/sad.h"
 #include "gateway/io/keylog.h"
 #include "gateway/io/log.h"
@@ -67,6 +69,7 @@ struct Tables {
   nat::Router router;
   nat::Filter filter;
   nat::Nat translator;
+  const std::unique_ptr<crypto::esp::Engine> esp;  // computes for all SAs here
   crypto::esp::Sad sad;
   stack::ip::Icmp icmp;
   stack::ip::Reassembly outer, inner;  // fragments from the network, and out of the tunnels

@@ -79,7 +79,7 @@ Drop Up::PassOn(Packet& packet, esp::Spi spi) {
 void Up::OpenAll(absl::Time now) {
   const std::span<Packet> packets = batch_.packets();
   for (size_t i = 0; i < packets.size(); ++i) jobs_[i] = {packets[i].buf.bytes(), packets[i].sa};
-  esp::Open({jobs_.data(), packets.size()});
+  esp::Open(*tables_.esp, {jobs_.data(), packets.size()});
   size_t i = 0;
   batch_.Stage([this, now, &i](Packet& packet) { return TakeOpened(now, packet, jobs_[i++]); });
 }

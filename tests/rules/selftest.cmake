@@ -39,6 +39,7 @@ breaks(layering gateway/shard "#include <sys/socket.h>" "<sys/socket.h> belongs 
 breaks(layering gateway "#include <tins/tins.h>" "<tins/tins.h> belongs in")
 breaks(layering gateway "#include <toml++/toml.h>" "<toml++/toml.h> belongs in")
 breaks(layering gateway "#include <spdlog/spdlog.h>" "<spdlog/spdlog.h> belongs in")
+breaks(layering crypto/esp "#include <intel-ipsec-mb.h>" "<intel-ipsec-mb.h> belongs in")
 breaks(layering nat "#include <mutex>" "<mutex> belongs in")
 
 breaks(banned stack/ip "auto now = absl::Now();" "absl::Now belongs")

@@ -1,5 +1,5 @@
 // The two halves of ESP against the packets of RFC 3602 and of the drafts of AES-GCM, by hand-made
-// packets, and against each other.
+// packets, and against each other; by every engine, packets alone and in company.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,9 +10,12 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "crypto/esp/open.h"
 #include "crypto/esp/seal.h"
+#include "crypto/prim/mac.h"
+#include "tests/support/esp_engines.h"
 #include "tests/support/rng.h"
 
 namespace {
@@ -64,28 +67,83 @@ SaParameters ParametersOf(const Suite& suite) {
           .keys = {Secret(KeyOf(CipherKeySize(suite), 1)), Secret(KeyOf(AuthKeySize(suite), 101))}};
 }
 
-std::unique_ptr<InboundSa> Inbound(const Suite& suite) {
-  return *MakeInboundSa(ParametersOf(suite));
+// Who computes, and whether a packet is alone in its batch: a lone one of CBC never sees the lanes
+// of an engine that has some.
+struct Way {
+  EngineId engine;
+  bool in_company;
+};
+std::vector<Way> Ways() {
+  std::vector<Way> ways;
+  for (const EngineId id : test::EspEngines()) {
+    ways.push_back({id, false});
+    ways.push_back({id, true});
+  }
+  return ways;
 }
-std::unique_ptr<OutboundSa> Outbound(const Suite& suite, uint64_t seed = 1) {
-  test::FixedRng rng(seed);
-  return *MakeOutboundSa(ParametersOf(suite), rng);
+std::string NameOfWay(const testing::TestParamInfo<Way>& way) {
+  return test::NameOf(way.param.engine) + (way.param.in_company ? "InCompany" : "Alone");
 }
 
+Way way;
+std::unique_ptr<Engine> engine;
+
+class EveryWay : public testing::TestWithParam<Way> {
+ protected:
+  void SetUp() override {
+    test::FixedRng rng;
+    way = GetParam();
+    engine = MakeEngine(way.engine, rng);
+    ASSERT_EQ(engine->id(), way.engine);
+  }
+  void TearDown() override { engine.reset(); }
+};
+class MakeSa : public EveryWay {};
+class Opening : public EveryWay {};
+class Sealing : public EveryWay {};
+class OpenSeal : public EveryWay {};
+
+std::unique_ptr<InboundSa> Inbound(const Suite& suite) {
+  return *MakeInboundSa(ParametersOf(suite), *engine);
+}
+std::unique_ptr<OutboundSa> Outbound(const Suite& suite) {
+  return *MakeOutboundSa(ParametersOf(suite), *engine);
+}
+
+// Forgeries of the same suite and size stand around the packet: they fill the lanes, and must not
+// matter.
+constexpr size_t kBefore = 7, kBehind = 8;
+
 OpenJob OpenOne(InboundSa& sa, Bytes& packet) {
-  OpenJob job{.packet = packet, .sa = &sa};
-  Open({&job, 1});
-  return job;
+  const size_t before = way.in_company ? kBefore : 0, behind = way.in_company ? kBehind : 0;
+  std::vector<Bytes> forged(before + behind, Bytes(packet.size(), std::byte{1}));
+  const auto other = Inbound(sa.suite);
+  std::vector<OpenJob> jobs;
+  for (Bytes& forgery : forged) {
+    if (jobs.size() == before) jobs.push_back({.packet = packet, .sa = &sa});
+    jobs.push_back({.packet = forgery, .sa = other.get()});
+  }
+  if (jobs.size() <= before) jobs.push_back({.packet = packet, .sa = &sa});
+  Open(*engine, jobs);
+  EXPECT_EQ(other->counters.packets, 0u);
+  return jobs[before];
 }
 Drop DropOf(InboundSa& sa, Bytes packet) { return OpenOne(sa, packet).drop; }
 
 Bytes SealOne(OutboundSa& sa, ByteView payload, uint8_t next_header = 17) {
-  static PacketPool pool(4, 1);
-  PacketBuf buf = pool.Copy(payload);
-  SealJob job{.buf = &buf, .sa = &sa, .next_header = next_header};
-  Seal({&job, 1});
-  EXPECT_EQ(job.drop, Drop::kNone);
-  return ToBytes(buf.bytes());
+  static PacketPool pool(1 + kBefore + kBehind, 1);
+  const size_t before = way.in_company ? kBefore : 0, behind = way.in_company ? kBehind : 0;
+  const auto other = Outbound(sa.suite);
+  std::vector<PacketBuf> bufs;
+  std::vector<SealJob> jobs;
+  for (size_t i = 0; i <= before + behind; ++i) bufs.push_back(pool.Copy(payload));
+  for (PacketBuf& buf : bufs) {
+    OutboundSa* const its = jobs.size() == before ? &sa : other.get();
+    jobs.push_back({.buf = &buf, .sa = its, .next_header = next_header});
+  }
+  Seal(*engine, jobs);
+  EXPECT_EQ(jobs[before].drop, Drop::kNone);
+  return ToBytes(bufs[before].bytes());
 }
 
 // An ESP packet by the words of RFC 4303, with `clear` as it is: padding and trailer included.
@@ -154,14 +212,13 @@ TEST(Suite, MostPayloadIsTheMost) {
   }
 }
 
-TEST(MakeSa, RefusesKeysAndSpisThatCannotBe) {
+TEST_P(MakeSa, RefusesKeysAndSpisThatCannotBe) {
   const auto refuses = [](const auto& spoil) {
     SaParameters parameters = ParametersOf(kPlain), again = ParametersOf(kPlain);
     spoil(parameters);
     spoil(again);
-    test::FixedRng rng;
-    return !MakeInboundSa(std::move(parameters)).ok() &&
-           !MakeOutboundSa(std::move(again), rng).ok();
+    return !MakeInboundSa(std::move(parameters), *engine).ok() &&
+           !MakeOutboundSa(std::move(again), *engine).ok();
   };
   EXPECT_FALSE(refuses([](SaParameters&) {}));
   EXPECT_TRUE(refuses([](SaParameters& p) { p.spi = {255}; }));
@@ -209,7 +266,7 @@ const Rfc3602Packet kRfc3602Packets[] = {
      4},
 };
 
-TEST(Open, OpensThePacketsOfRfc3602) {
+TEST_P(Opening, OpensThePacketsOfRfc3602) {
   for (const Rfc3602Packet& c : kRfc3602Packets) {
     Bytes packet = FromHex(c.packet);
     const Bytes auth_key = KeyOf(20, 1);
@@ -217,7 +274,8 @@ TEST(Open, OpensThePacketsOfRfc3602) {
     packet.insert(packet.end(), icv.view().begin(), icv.view().begin() + 12);
     auto sa = MakeInboundSa({.spi = {stack::Load32(packet.data())},
                              .suite = kSuites[0],
-                             .keys = {Secret(FromHex(c.key)), Secret(auth_key)}});
+                             .keys = {Secret(FromHex(c.key)), Secret(auth_key)}},
+                            *engine);
     ASSERT_TRUE(sa.ok());
     const OpenJob job = OpenOne(**sa, packet);
     EXPECT_EQ(job.drop, Drop::kNone);
@@ -228,7 +286,7 @@ TEST(Open, OpensThePacketsOfRfc3602) {
 
 // The packets that the authors of RFC 4106 published for it: KEYMAT, then a whole packet. Their
 // second one has no inner packet to speak of in its last octets but padding and trailer.
-TEST(Open, OpensThePacketsOfTheGcmDraft) {
+TEST_P(Opening, OpensThePacketsOfTheGcmDraft) {
   const struct {
     const char *keymat, *packet, *clear;
   } kCases[] = {
@@ -249,7 +307,8 @@ TEST(Open, OpensThePacketsOfTheGcmDraft) {
     const Bytes keymat = FromHex(c.keymat);
     auto sa = MakeInboundSa({.spi = {stack::Load32(packet.data())},
                              .suite = {CipherId::kAesGcm, keymat.size() - 4, std::nullopt},
-                             .keys = {Secret(keymat), Secret()}});
+                             .keys = {Secret(keymat), Secret()}},
+                            *engine);
     ASSERT_TRUE(sa.ok());
     const OpenJob job = OpenOne(**sa, packet);
     EXPECT_EQ(job.drop, Drop::kNone);
@@ -258,7 +317,7 @@ TEST(Open, OpensThePacketsOfTheGcmDraft) {
   }
 }
 
-TEST(OpenSeal, RoundTripsEveryLength) {
+TEST_P(OpenSeal, RoundTripsEveryLength) {
   test::FixedRng rng;
   for (const Suite& suite : kSuites) {
     const auto in = Inbound(suite);
@@ -283,7 +342,7 @@ TEST(OpenSeal, RoundTripsEveryLength) {
 }
 
 // No forgery passes, none changes the SA, and the genuine packet still passes afterwards.
-TEST(Open, RefusesEveryFlippedBit) {
+TEST_P(Opening, RefusesEveryFlippedBit) {
   for (const Suite& suite : {kPlain, kGcm}) {
     const auto in = Inbound(suite);
     const Bytes packet =
@@ -301,7 +360,7 @@ TEST(Open, RefusesEveryFlippedBit) {
   }
 }
 
-TEST(Open, RefusesEveryLengthButTheRightOne) {
+TEST_P(Opening, RefusesEveryLengthButTheRightOne) {
   const auto in = Inbound(kPlain);
   Bytes packet = SealOne(*Outbound(kPlain), Bytes(100));
   for (size_t size = 0; size < packet.size(); ++size) {
@@ -314,7 +373,7 @@ TEST(Open, RefusesEveryLengthButTheRightOne) {
 }
 
 // The same for units of four octets, and the shortest packet there can be.
-TEST(Open, RefusesEveryLengthButTheRightOneOfGcm) {
+TEST_P(Opening, RefusesEveryLengthButTheRightOneOfGcm) {
   const auto in = Inbound(kGcm);
   const Bytes packet = SealOne(*Outbound(kGcm), Bytes(100));
   for (size_t size = 0; size < packet.size(); ++size) {
@@ -327,7 +386,7 @@ TEST(Open, RefusesEveryLengthButTheRightOneOfGcm) {
   EXPECT_EQ(DropOf(*in, Forge(kGcm, 3, FromHex("aabb0011"))), Drop::kNone);
 }
 
-TEST(Open, RefusesReplays) {
+TEST_P(Opening, RefusesReplays) {
   const auto in = Inbound(kPlain);
   const auto out = Outbound(kPlain);
   const Bytes first = SealOne(*out, AsBytes("1")), second = SealOne(*out, AsBytes("2"));
@@ -340,16 +399,16 @@ TEST(Open, RefusesReplays) {
   EXPECT_EQ(DropOf(*in, first), Drop::kReplayTooOld);
 }
 
-TEST(Open, TakesARepetitionInsideOneBatchOnce) {
+TEST_P(Opening, TakesARepetitionInsideOneBatchOnce) {
   const auto in = Inbound(kPlain);
   Bytes packet = SealOne(*Outbound(kPlain), AsBytes("once")), copy = packet;
   OpenJob jobs[] = {{.packet = packet, .sa = in.get()}, {.packet = copy, .sa = in.get()}};
-  Open(jobs);
+  Open(*engine, jobs);
   EXPECT_EQ(jobs[0].drop, Drop::kNone);
   EXPECT_EQ(jobs[1].drop, Drop::kReplayed);
 }
 
-TEST(Open, KeepsTheJobsOfABatchApart) {
+TEST_P(Opening, KeepsTheJobsOfABatchApart) {
   const auto plain = Inbound(kPlain), other = Inbound(kSuites[3]);
   Bytes good = SealOne(*Outbound(kSuites[3]), AsBytes("good"));
   Bytes bad = SealOne(*Outbound(kPlain), AsBytes("bad"));
@@ -358,15 +417,15 @@ TEST(Open, KeepsTheJobsOfABatchApart) {
   OpenJob jobs[] = {{.packet = bad, .sa = plain.get()},
                     {.packet = good, .sa = other.get()},
                     {.packet = stub, .sa = plain.get()}};
-  Open(jobs);
+  Open(*engine, jobs);
   EXPECT_EQ(jobs[0].drop, Drop::kBadIcv);
   EXPECT_EQ(jobs[1].drop, Drop::kNone);
   EXPECT_EQ(stack::AsText(jobs[1].payload), "good");
   EXPECT_EQ(jobs[2].drop, Drop::kTruncated);
-  Open({});
+  Open(*engine, {});
 }
 
-TEST(Open, ChecksThePadding) {
+TEST_P(Opening, ChecksThePadding) {
   const auto in = Inbound(kPlain);
   uint32_t sequence = 0;
   const auto drop_of = [&](const char* clear) {
@@ -383,7 +442,7 @@ TEST(Open, ChecksThePadding) {
   EXPECT_EQ(in->counters.packets, 3u);
 }
 
-TEST(Open, TakesPaddingOfManyBlocks) {  // a peer may hide lengths: RFC 4303 section 2.4
+TEST_P(Opening, TakesPaddingOfManyBlocks) {  // a peer may hide lengths: RFC 4303 section 2.4
   Bytes clear(16, std::byte{0xaa});
   for (int i = 1; i <= 254; ++i) clear.push_back(static_cast<std::byte>(i));
   clear.push_back(std::byte{254});
@@ -395,7 +454,7 @@ TEST(Open, TakesPaddingOfManyBlocks) {  // a peer may hide lengths: RFC 4303 sec
   EXPECT_EQ(job.payload.size(), 16u);
 }
 
-TEST(Open, StopsAtTheHardLimit) {
+TEST_P(Opening, StopsAtTheHardLimit) {
   const auto in = Inbound(kPlain);
   const auto out = Outbound(kPlain);
   in->hard_octets = 100;
@@ -408,7 +467,7 @@ TEST(Open, StopsAtTheHardLimit) {
 }
 
 // Behind the last number nothing can be new.
-TEST(Open, StopsAtTheLastNumber) {
+TEST_P(Opening, StopsAtTheLastNumber) {
   const auto in = Inbound(kPlain);
   const Bytes late = Forge(kPlain, kLastSequence - 1, FromHex("0102030405060708090a0b0c0d0e0e11"));
   const Bytes last = Forge(kPlain, kLastSequence, FromHex("0102030405060708090a0b0c0d0e0e11"));
@@ -419,11 +478,11 @@ TEST(Open, StopsAtTheLastNumber) {
 }
 
 // Sizes of the window at work in an SA: the last number still inside passes, the one behind not.
-TEST(Open, KeepsToItsReplayWindow) {
+TEST_P(Opening, KeepsToItsReplayWindow) {
   for (const size_t size : {64, 128, 256, 512, 1024, 2048, 4096}) {
     SaParameters parameters = ParametersOf(kPlain);
     parameters.replay_window = size;
-    const auto in = *MakeInboundSa(std::move(parameters));
+    const auto in = *MakeInboundSa(std::move(parameters), *engine);
     const auto drop_of = [&](size_t sequence) {
       return DropOf(*in, Forge(kPlain, static_cast<uint32_t>(sequence),
                                FromHex("0102030405060708090a0b0c0d0e0e11")));
@@ -435,7 +494,7 @@ TEST(Open, KeepsToItsReplayWindow) {
   }
 }
 
-TEST(Seal, NeverUsesANumberTwice) {
+TEST_P(Sealing, NeverUsesANumberTwice) {
   for (const Suite& suite : {kPlain, kGcm}) {
     const auto out = Outbound(suite);
     out->sequence = kLastSequence - 1;
@@ -446,7 +505,7 @@ TEST(Seal, NeverUsesANumberTwice) {
     PacketBuf buf = pool.Copy(AsBytes("one too many"));
     SealJob job{.buf = &buf, .sa = out.get(), .next_header = 17};
     for (int i = 0; i < 3; ++i) {
-      Seal({&job, 1});
+      Seal(*engine, {&job, 1});
       EXPECT_EQ(job.drop, Drop::kSequenceExhausted);
     }
     EXPECT_EQ(stack::AsText(buf.bytes()), "one too many");
@@ -454,7 +513,7 @@ TEST(Seal, NeverUsesANumberTwice) {
   }
 }
 
-TEST(Seal, StopsAtTheHardLimit) {
+TEST_P(Sealing, StopsAtTheHardLimit) {
   const auto out = Outbound(kPlain);
   out->hard_octets = 10;
   SealOne(*out, Bytes(10));
@@ -462,19 +521,19 @@ TEST(Seal, StopsAtTheHardLimit) {
   PacketPool pool(1, 0);
   PacketBuf buf = pool.Copy(Bytes(10));
   SealJob job{.buf = &buf, .sa = out.get(), .next_header = 17};
-  Seal({&job, 1});
+  Seal(*engine, {&job, 1});
   EXPECT_EQ(job.drop, Drop::kSaExpired);
   EXPECT_EQ(buf.size(), 10u);
 }
 
-TEST(Seal, LeavesABufferWithoutRoomAsItWas) {
+TEST_P(Sealing, LeavesABufferWithoutRoomAsItWas) {
   const auto out = Outbound(kPlain);
   PacketPool pool(1, 0);
   PacketBuf full_behind = pool.Get();
   full_behind.Append(full_behind.tailroom() - 4);
   const size_t size = full_behind.size();
   SealJob job{.buf = &full_behind, .sa = out.get(), .next_header = 17};
-  Seal({&job, 1});
+  Seal(*engine, {&job, 1});
   EXPECT_EQ(job.drop, Drop::kTooBig);
   EXPECT_EQ(full_behind.size(), size);
   full_behind.Release();
@@ -482,14 +541,14 @@ TEST(Seal, LeavesABufferWithoutRoomAsItWas) {
   PacketBuf full_in_front = pool.Copy(AsBytes("x"));
   full_in_front.Push(full_in_front.headroom() - 23);
   job.buf = &full_in_front;
-  Seal({&job, 1});
+  Seal(*engine, {&job, 1});
   EXPECT_EQ(job.drop, Drop::kTooBig);
   EXPECT_EQ(full_in_front.headroom(), 23u);
   EXPECT_EQ(out->sequence, 0u);
 }
 
-TEST(Seal, DrawsIvsThatDoNotRepeat) {
-  const auto out = Outbound(kPlain, 1), other = Outbound(kPlain, 2);
+TEST_P(Sealing, DrawsIvsThatDoNotRepeat) {
+  const auto out = Outbound(kPlain), other = Outbound(kPlain);
   std::set<std::string> ivs;
   for (int i = 0; i < 2000; ++i) {
     const Bytes packet = SealOne(i % 2 == 0 ? *out : *other, AsBytes("same"));
@@ -499,7 +558,7 @@ TEST(Seal, DrawsIvsThatDoNotRepeat) {
 
 // Two packets under one nonce would give the key stream away: the IV goes on whatever happens to
 // the sequence number, and to the packets.
-TEST(Seal, CountsTheIvsOfGcm) {
+TEST_P(Sealing, CountsTheIvsOfGcm) {
   const auto out = Outbound(kGcm);
   uint64_t last = 0;
   for (uint32_t i = 0; i < 1000; ++i) {
@@ -512,7 +571,7 @@ TEST(Seal, CountsTheIvsOfGcm) {
 }
 
 // The salt is part of the nonce, and the nonce is the salt and the IV in this order.
-TEST(Seal, GcmNoncesBeginWithTheSalt) {
+TEST_P(Sealing, GcmNoncesBeginWithTheSalt) {
   Bytes packet = SealOne(*Outbound(kGcm), AsBytes("payload"));
   const Bytes keymat = KeyOf(36, 1);
   auto cipher = GcmCipher::Create(Direction::kDecrypt, ByteView(keymat).first(32));
@@ -522,20 +581,29 @@ TEST(Seal, GcmNoncesBeginWithTheSalt) {
   EXPECT_EQ(stack::AsText(ByteView(parts.ciphered).first(7)), "payload");
 }
 
-TEST(OpenSeal, NeverAllocates) {
+TEST_P(OpenSeal, NeverAllocates) {
+  constexpr size_t kMost = 20;
+  PacketPool pool(kMost, 0);
   for (const Suite& suite : kSuites) {
     const auto in = Inbound(suite);
     const auto out = Outbound(suite);
-    PacketPool pool(2, 0);
     const uint64_t before = allocations;
-    for (size_t i = 0; i < 1000; ++i) {
-      PacketBuf buf = pool.Get();
-      buf.Append(i);
-      SealJob seal{.buf = &buf, .sa = out.get(), .next_header = 17};
-      Seal({&seal, 1});
-      OpenJob open{.packet = buf.bytes(), .sa = in.get()};
-      Open({&open, 1});
-      if (open.drop != Drop::kNone) ADD_FAILURE() << i;
+    for (size_t i = 0; i < 200; ++i) {
+      const size_t count = way.in_company ? kMost : 1;
+      std::array<PacketBuf, kMost> bufs;
+      std::array<SealJob, kMost> seal;
+      std::array<OpenJob, kMost> open;
+      for (size_t j = 0; j < count; ++j) {
+        bufs[j] = pool.Get();
+        bufs[j].Append(5 * i + j);
+        seal[j] = {.buf = &bufs[j], .sa = out.get(), .next_header = 17};
+      }
+      Seal(*engine, std::span(seal).first(count));
+      for (size_t j = 0; j < count; ++j) open[j] = {.packet = bufs[j].bytes(), .sa = in.get()};
+      Open(*engine, std::span(open).first(count));
+      for (const OpenJob& job : std::span(open).first(count)) {
+        if (job.drop != Drop::kNone) ADD_FAILURE() << i;
+      }
     }
     EXPECT_EQ(allocations, before);
   }
@@ -543,6 +611,11 @@ TEST(OpenSeal, NeverAllocates) {
   ::operator delete(::operator new(1));  // the count counts; a new expression may be optimised away
   EXPECT_GT(allocations, before);
 }
+
+INSTANTIATE_TEST_SUITE_P(Ways, MakeSa, testing::ValuesIn(Ways()), NameOfWay);
+INSTANTIATE_TEST_SUITE_P(Ways, Opening, testing::ValuesIn(Ways()), NameOfWay);
+INSTANTIATE_TEST_SUITE_P(Ways, Sealing, testing::ValuesIn(Ways()), NameOfWay);
+INSTANTIATE_TEST_SUITE_P(Ways, OpenSeal, testing::ValuesIn(Ways()), NameOfWay);
 
 }  // namespace
 }  // namespace crypto::esp

@@ -5,11 +5,15 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "crypto/esp/open.h"
 #include "crypto/esp/sad.h"
 #include "crypto/esp/seal.h"
+#include "crypto/prim/mac.h"
+#include "tests/support/esp_engines.h"
 #include "tests/support/esp_session.h"
 #include "tests/support/rng.h"
 
@@ -22,17 +26,19 @@ using stack::ToHex;
 
 // Both directions of one session. A gateway opens one and seals the other; a test may do both.
 struct Session {
-  explicit Session(const std::string& name)
-      : keys(test::ReadJson(test::DataPath(name + "/keys.json"))),
+  Session(const std::string& name, EngineId id)
+      : engine(MakeEngine(id, rng)),
+        keys(test::ReadJson(test::DataPath(name + "/keys.json"))),
         packets(test::EspPackets(test::Pcap(test::DataPath(name + "/wire-server.pcap")))) {
-    test::FixedRng rng;
     for (const auto& state : keys["ip_xfrm_state_srv"]) {
-      EXPECT_TRUE(inbound.Insert(*MakeInboundSa(test::ParametersOf(state))));
-      auto sa = *MakeOutboundSa(test::ParametersOf(state), rng);
+      EXPECT_TRUE(inbound.Insert(*MakeInboundSa(test::ParametersOf(state), *engine)));
+      auto sa = *MakeOutboundSa(test::ParametersOf(state), *engine);
       const Spi spi = sa->spi;
       outbound[spi] = std::move(sa);
     }
   }
+  test::FixedRng rng;
+  std::unique_ptr<Engine> engine;
   nlohmann::json keys;
   std::vector<Bytes> packets;
   Sad inbound;
@@ -44,24 +50,31 @@ const nlohmann::json& StateOf(const Session& session, Spi spi) {
   return test::ParametersOf(states[0]).spi == spi ? states[0] : states[1];
 }
 
-class Recorded : public testing::TestWithParam<const char*> {};
+using Param = std::tuple<const char*, EngineId>;
+class Recorded : public testing::TestWithParam<Param> {
+ protected:
+  Session session{std::get<0>(GetParam()), std::get<1>(GetParam())};
+};
 
 TEST_P(Recorded, EveryPacketOpensOnce) {
-  Session session(GetParam());
   ASSERT_GT(session.packets.size(), 30u);
-  for (const Bytes& recorded : session.packets) {
-    InboundSa* const sa = session.inbound.Find(Spi{stack::Load32(recorded.data())});
+  std::vector<Bytes> twice;
+  for (const Bytes& recorded : session.packets) twice.insert(twice.end(), {recorded, recorded});
+  std::vector<OpenJob> jobs;
+  for (Bytes& packet : twice) {
+    InboundSa* const sa = session.inbound.Find(Spi{stack::Load32(packet.data())});
     ASSERT_NE(sa, nullptr);
-    Bytes packet = recorded, again = recorded;
-    OpenJob jobs[] = {{.packet = packet, .sa = sa}, {.packet = again, .sa = sa}};
-    Open(jobs);
-    ASSERT_EQ(jobs[0].drop, Drop::kNone);
-    EXPECT_EQ(jobs[1].drop, Drop::kReplayed);
-    EXPECT_EQ(jobs[0].next_header, 17);
-    stack::Reader udp(jobs[0].payload);
+    jobs.push_back({.packet = packet, .sa = sa});
+  }
+  Open(*session.engine, jobs);
+  for (size_t i = 0; i < jobs.size(); i += 2) {
+    ASSERT_EQ(jobs[i].drop, Drop::kNone);
+    EXPECT_EQ(jobs[i + 1].drop, Drop::kReplayed);
+    EXPECT_EQ(jobs[i].next_header, 17);
+    stack::Reader udp(jobs[i].payload);
     EXPECT_EQ(udp.U16(), 1701);
     EXPECT_EQ(udp.U16(), 1701);
-    EXPECT_EQ(udp.U16(), jobs[0].payload.size());
+    EXPECT_EQ(udp.U16(), jobs[i].payload.size());
   }
   for (const auto& [spi, unused] : session.outbound) {
     EXPECT_GT(session.inbound.Find(spi)->counters.packets, 10u) << "one direction is missing";
@@ -71,7 +84,6 @@ TEST_P(Recorded, EveryPacketOpensOnce) {
 // What we seal differs from what the kernel sealed in the IV alone, and so in ciphertext and ICV:
 // header, lengths, padding and trailer are the same octets.
 TEST_P(Recorded, SealsAsTheKernelDid) {
-  Session session(GetParam());
   ASSERT_GE(session.packets.size(), 10u);
   stack::PacketPool pool(1, 0);
   for (Bytes& recorded : session.packets) {
@@ -80,18 +92,18 @@ TEST_P(Recorded, SealsAsTheKernelDid) {
     out.sequence = stack::Load32(recorded.data() + 4) - 1;
     const size_t before = kHeaderSize + IvSize(out.suite), icv = IcvSize(out.suite);
     OpenJob open{.packet = recorded, .sa = session.inbound.Find(spi)};
-    Open({&open, 1});
+    Open(*session.engine, {&open, 1});
     ASSERT_EQ(open.drop, Drop::kNone);
 
     stack::PacketBuf buf = pool.Copy(open.payload);
     SealJob seal{.buf = &buf, .sa = &out, .next_header = open.next_header};
-    Seal({&seal, 1});
+    Seal(*session.engine, {&seal, 1});
     ASSERT_EQ(seal.drop, Drop::kNone);
     ASSERT_EQ(buf.size(), recorded.size());
     EXPECT_EQ(ToHex(buf.bytes().first(8)), ToHex(ByteView(recorded).first(8)));
-    const auto fresh = MakeInboundSa(test::ParametersOf(StateOf(session, spi)));
+    const auto fresh = MakeInboundSa(test::ParametersOf(StateOf(session, spi)), *session.engine);
     OpenJob reopen{.packet = buf.bytes(), .sa = fresh->get()};
-    Open({&reopen, 1});
+    Open(*session.engine, {&reopen, 1});
     ASSERT_EQ(reopen.drop, Drop::kNone);
     const size_t ciphered = recorded.size() - before - icv;
     EXPECT_EQ(ToHex(buf.bytes().subspan(before, ciphered)),
@@ -99,24 +111,29 @@ TEST_P(Recorded, SealsAsTheKernelDid) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Captures, Recorded,
-                         testing::Values("nonat-aes256-sha1-modp2048", "nat-aes256-sha1-modp2048",
-                                         "nat-aes256-sha256-modp2048", "force-aes256-sha1-modp2048",
-                                         "natports-aes256-sha1-modp2048"),
-                         [](const auto& param) {
-                           std::string name = param.param;
-                           for (char& c : name) c = c == '-' ? '_' : c;
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Captures, Recorded,
+    testing::Combine(testing::Values("nonat-aes256-sha1-modp2048", "nat-aes256-sha1-modp2048",
+                                     "nat-aes256-sha256-modp2048", "force-aes256-sha1-modp2048",
+                                     "natports-aes256-sha1-modp2048"),
+                     testing::ValuesIn(test::EspEngines())),
+    [](const auto& param) {
+      std::string name = std::get<0>(param.param);
+      for (char& c : name) c = c == '-' ? '_' : c;
+      return name + "_" + test::NameOf(std::get<1>(param.param));
+    });
 
 // tcpdump's captures come with the encryption key alone. So the last 12 octets, an HMAC-SHA1-96
 // under a key nobody wrote down, give way to one of ours; padding, trailer and payload are theirs.
 void ExpectPings(const std::string& path) {
   const Bytes key = stack::FromHex("4043434545464649494a4a4c4c4f4f515152525454575758");
   const Bytes auth_key(20, std::byte{1});
+  test::FixedRng rng;
+  const auto engine = MakeEngine(EngineId::kBotan, rng);
   auto sa = MakeInboundSa({.spi = {0x12345678},
                            .suite = {CipherId::kTripleDesCbc, 24, HashId::kSha1},
-                           .keys = {Secret(key), Secret(auth_key)}});
+                           .keys = {Secret(key), Secret(auth_key)}},
+                          *engine);
   ASSERT_TRUE(sa.ok());
   size_t opened = 0;
   for (Bytes& packet : test::EspPackets(test::Pcap(path))) {
@@ -126,7 +143,7 @@ void ExpectPings(const std::string& path) {
     hmac.Update(ByteView(packet).first(authenticated));
     hmac.Final(ByteSpan(packet).last(12));
     OpenJob job{.packet = packet, .sa = sa->get()};
-    Open({&job, 1});
+    Open(*engine, {&job, 1});
     ASSERT_EQ(job.drop, Drop::kNone);
     EXPECT_EQ(job.next_header, 4);  // IP in IP
     stack::Reader ip(job.payload);

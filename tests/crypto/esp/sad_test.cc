@@ -13,8 +13,10 @@ namespace crypto::esp {
 namespace {
 
 std::unique_ptr<InboundSa> MakeSa(Spi spi) {
+  test::FixedRng rng;
   auto sa = MakeInboundSa(
-      {.spi = spi, .suite = {}, .keys = {Secret(size_t{32}), Secret(size_t{20})}, .peer = 7});
+      {.spi = spi, .suite = {}, .keys = {Secret(size_t{32}), Secret(size_t{20})}, .peer = 7},
+      *MakeEngine(EngineId::kBotan, rng));
   EXPECT_TRUE(sa.ok());
   return *std::move(sa);
 }

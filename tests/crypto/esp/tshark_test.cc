@@ -7,9 +7,12 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "crypto/esp/seal.h"
+#include "tests/support/esp_engines.h"
 #include "tests/support/rng.h"
 
 namespace crypto::esp {
@@ -54,26 +57,30 @@ Bytes RandomBytes(size_t size, uint64_t seed) {
   return bytes;
 }
 
-// A UDP datagram to port 9 with `text` in it, sealed.
-Bytes SealedDatagram(const Case& c, const std::string& text) {
+// A UDP datagram to port 9 with `text` in it, sealed in a batch of its like: the last of them.
+Bytes SealedDatagram(const Case& c, EngineId id, const std::string& text) {
+  constexpr size_t kBatch = 16;
   test::FixedRng rng;
+  const auto engine = MakeEngine(id, rng);
   auto sa = *MakeOutboundSa({.spi = {kSpi},
                              .suite = c.suite,
                              .keys = {Secret(RandomBytes(CipherKeySize(c.suite), 1)),
                                       Secret(RandomBytes(AuthKeySize(c.suite), 2))}},
-                            rng);
+                            *engine);
   Bytes udp(8);
   stack::Store16(udp.data(), 9);
   stack::Store16(udp.data() + 2, 9);
   stack::Store16(udp.data() + 4, static_cast<uint16_t>(8 + text.size()));
   const auto octets = stack::AsBytes(text);
   udp.insert(udp.end(), octets.begin(), octets.end());
-  stack::PacketPool pool(1, 0);
-  stack::PacketBuf buf = pool.Copy(udp);
-  SealJob job{.buf = &buf, .sa = sa.get(), .next_header = 17};
-  Seal({&job, 1});
-  EXPECT_EQ(job.drop, stack::Drop::kNone);
-  return stack::ToBytes(buf.bytes());
+  stack::PacketPool pool(kBatch, 0);
+  std::vector<stack::PacketBuf> bufs;
+  std::vector<SealJob> jobs;
+  for (size_t i = 0; i < kBatch; ++i) bufs.push_back(pool.Copy(udp));
+  for (auto& buf : bufs) jobs.push_back({.buf = &buf, .sa = sa.get(), .next_header = 17});
+  Seal(*engine, jobs);
+  EXPECT_EQ(jobs.back().drop, stack::Drop::kNone);
+  return stack::ToBytes(bufs.back().bytes());
 }
 
 // One IPv4 packet of protocol 50 in a pcap file of raw IP.
@@ -105,16 +112,16 @@ std::string OutputOf(const std::string& command) {
 
 std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
 
-class Tshark : public testing::TestWithParam<Case> {};
+class Tshark : public testing::TestWithParam<std::tuple<Case, EngineId>> {};
 
 TEST_P(Tshark, OpensWhatWeSeal) {
   if (OutputOf("tshark --version 2>/dev/null").empty()) {
-    GTEST_SKIP() << "tshark is not installed: skipped " << GetParam().name;
+    GTEST_SKIP() << "tshark is not installed";
   }
-  const Case& c = GetParam();
+  const auto& [c, id] = GetParam();
   const std::string text = "what was sealed here, Wireshark shall read";
-  const std::string path = testing::TempDir() + "adit_esp_" + c.name + ".pcap";
-  WritePcap(path, SealedDatagram(c, text));
+  const std::string path = testing::TempDir() + "adit_esp_" + c.name + test::NameOf(id) + ".pcap";
+  WritePcap(path, SealedDatagram(c, id, text));
   const std::string auth_key =
       c.suite.auth ? "0x" + ToHex(RandomBytes(AuthKeySize(c.suite), 2)) : "";
   const std::string sa = Quoted("IPv4") + "," + Quoted("*") + "," + Quoted("*") + "," +
@@ -130,8 +137,12 @@ TEST_P(Tshark, OpensWhatWeSeal) {
   EXPECT_NE(output.find("9\t" + ToHex(stack::AsBytes(text)) + "\t1"), std::string::npos) << output;
 }
 
-INSTANTIATE_TEST_SUITE_P(Suites, Tshark, testing::ValuesIn(kCases),
-                         [](const auto& c) { return std::string(c.param.name); });
+INSTANTIATE_TEST_SUITE_P(Suites, Tshark,
+                         testing::Combine(testing::ValuesIn(kCases),
+                                          testing::ValuesIn(test::EspEngines())),
+                         [](const auto& c) {
+                           return std::get<0>(c.param).name + test::NameOf(std::get<1>(c.param));
+                         });
 
 }  // namespace
 }  // namespace crypto::esp

@@ -48,7 +48,7 @@ TEST(Hmac, GivesTheRfcsValues) {
     const Bytes key = FromHex(c.key);
     EXPECT_EQ(ToHex(HmacOf(c.id, key, {AsBytes(c.message)}).view()), c.tag);
     Bytes tag(HashSize(c.id));
-    HmacKey(c.id, key).Sign(AsBytes(c.message), tag);
+    HmacFunction(c.id).Sign(key, AsBytes(c.message), tag);
     EXPECT_EQ(ToHex(tag), c.tag);
   }
 }
@@ -119,30 +119,32 @@ TEST(Hmac, CanBeMoved) {
   EXPECT_TRUE(second.Verify(HmacOf(HashId::kSha1, AsBytes("key"), {AsBytes("message")}).view()));
 }
 
-// The keys of two SAs take turns on the one hash of the thread.
-TEST(HmacKey, KeysDoNotGetInEachOthersWay) {
-  const HmacKey a(HashId::kSha1, AsBytes("a")), b(HashId::kSha1, AsBytes("b"));
-  const Secret of_a = HmacOf(HashId::kSha1, AsBytes("a"), {AsBytes("message")});
-  const Secret of_b = HmacOf(HashId::kSha1, AsBytes("b"), {AsBytes("message")});
+// The keys of two SAs take turns on one hash.
+TEST(HmacFunction, KeysDoNotGetInEachOthersWay) {
+  HmacFunction hmac(HashId::kSha1);
+  const ByteView a = AsBytes("a"), b = AsBytes("b");
+  const Secret of_a = HmacOf(HashId::kSha1, a, {AsBytes("message")});
+  const Secret of_b = HmacOf(HashId::kSha1, b, {AsBytes("message")});
   for (int round = 0; round < 3; ++round) {
-    EXPECT_TRUE(a.Verify(AsBytes("message"), of_a.view()));
-    EXPECT_FALSE(a.Verify(AsBytes("message"), of_b.view()));
-    EXPECT_TRUE(b.Verify(AsBytes("message"), of_b.view().first(12)));
+    EXPECT_TRUE(hmac.Verify(a, AsBytes("message"), of_a.view()));
+    EXPECT_FALSE(hmac.Verify(a, AsBytes("message"), of_b.view()));
+    EXPECT_TRUE(hmac.Verify(b, AsBytes("message"), of_b.view().first(12)));
   }
 }
 
-TEST(HmacKey, RefusesEveryWrongTag) {
-  const HmacKey key(HashId::kSha256, AsBytes("key"));
+TEST(HmacFunction, RefusesEveryWrongTag) {
+  HmacFunction hmac(HashId::kSha256);
+  const ByteView key = AsBytes("key");
   Bytes tag(16);
-  key.Sign(AsBytes("message"), tag);
-  ASSERT_TRUE(key.Verify(AsBytes("message"), tag));
+  hmac.Sign(key, AsBytes("message"), tag);
+  ASSERT_TRUE(hmac.Verify(key, AsBytes("message"), tag));
   for (size_t bit = 0; bit < tag.size() * 8; ++bit) {
     Bytes wrong = tag;
     wrong[bit / 8] ^= std::byte{1} << (bit % 8);
-    EXPECT_FALSE(key.Verify(AsBytes("message"), wrong)) << bit;
+    EXPECT_FALSE(hmac.Verify(key, AsBytes("message"), wrong)) << bit;
   }
-  EXPECT_FALSE(key.Verify(AsBytes("message"), {}));
-  EXPECT_FALSE(key.Verify(AsBytes("message"), Bytes(33)));
+  EXPECT_FALSE(hmac.Verify(key, AsBytes("message"), {}));
+  EXPECT_FALSE(hmac.Verify(key, AsBytes("message"), Bytes(33)));
 }
 
 void RunWycheproof(HashId id, const std::string& path) {
@@ -155,8 +157,10 @@ void RunWycheproof(HashId id, const std::string& path) {
       const bool is_valid = t["result"] == "valid";
       const Bytes tag = FromHex(t["tag"].get<std::string>());
       EXPECT_EQ(hmac.Verify(tag), is_valid) << t["tcId"];
-      const HmacKey key(id, FromHex(t["key"].get<std::string>()));
-      EXPECT_EQ(key.Verify(FromHex(t["msg"].get<std::string>()), tag), is_valid) << t["tcId"];
+      EXPECT_EQ(HmacFunction(id).Verify(FromHex(t["key"].get<std::string>()),
+                                        FromHex(t["msg"].get<std::string>()), tag),
+                is_valid)
+          << t["tcId"];
       ++(is_valid ? valid : invalid);
     }
   }
@@ -195,8 +199,8 @@ void RunAcvp(HashId id, const std::string& path) {
       hmac.Final(tag);
       EXPECT_EQ(tag, FromHex(t["mac"].get<std::string>())) << t["tcId"];
       Bytes again(tag.size());
-      HmacKey(id, FromHex(t["key"].get<std::string>()))
-          .Sign(FromHex(t["msg"].get<std::string>()), again);
+      HmacFunction(id).Sign(FromHex(t["key"].get<std::string>()),
+                            FromHex(t["msg"].get<std::string>()), again);
       EXPECT_EQ(again, tag) << t["tcId"];
       ++run;
     }
