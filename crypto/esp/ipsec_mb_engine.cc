@@ -28,8 +28,6 @@ Manager MakeManager() {
 
 // ---- When the lanes are worth it --------------------------------------------------------------
 
-constexpr size_t kNever = kEngineBatch + 1;
-
 // From how many packets of one suite in a batch on. Short ones are those whose fixed cost in
 // the lanes counts for more than their blocks.
 struct Worth {
@@ -39,9 +37,9 @@ constexpr size_t kLong = 384;  // octets
 
 // Measured on Zen 5 with perf/esp_bench, which can compare anew.
 constexpr Worth kWorthSha1{4, 2, 5, 4};
-constexpr Worth kWorthSha256{6, 3, 8, 6};
-constexpr Worth kWorthSha512{4, 3, 5, 4};
-constexpr Worth kWorthTripleDes{6, 6, 9, 10};
+constexpr Worth kWorthSha256{6, 4, 8, 7};
+constexpr Worth kWorthSha512{2, 2, 2, 2};
+constexpr Worth kWorthTripleDes{7, 6, 11, 10};
 
 // The library counts a lane's octets in 16 bits; nothing that fits into an IPv4 packet is longer.
 constexpr size_t kMostOctets = 0xff00;

@@ -63,18 +63,18 @@ struct HmacFunction::Impl {
   HashId id;
   std::unique_ptr<Botan::HashFunction> hash;
   size_t block;
+  std::array<std::byte, kLongKey> padded{};  // the last key under a padding
 
+  ~Impl() { Scrub(padded); }
   void Absorb(ByteView key, std::byte pad);
   std::array<std::byte, kMaxHashSize> Compute(ByteView key, ByteView message);
 };
 
 // The key, filled up to a block, under one of the two paddings of RFC 2104.
 void HmacFunction::Impl::Absorb(ByteView key, std::byte pad) {
-  std::array<std::byte, kLongKey> padded;
-  padded.fill(pad);
+  std::fill_n(padded.begin(), block, pad);
   for (size_t i = 0; i < key.size(); ++i) padded[i] ^= key[i];
   hash->update(stack::AsU8(ByteSpan(padded)), block);
-  Scrub(padded);
 }
 
 // RFC 2104: H(K xor opad, H(K xor ipad, message)).
@@ -97,7 +97,7 @@ std::array<std::byte, kMaxHashSize> HmacFunction::Impl::Compute(ByteView key, By
 HmacFunction::HmacFunction(HashId id) {
   auto hash = Botan::HashFunction::create_or_throw(NameOf(id));
   const size_t block = hash->hash_block_size();
-  impl_.reset(new Impl{id, std::move(hash), block});
+  impl_.reset(new Impl{.id = id, .hash = std::move(hash), .block = block});
 }
 
 HmacFunction::HmacFunction(HmacFunction&&) noexcept = default;
