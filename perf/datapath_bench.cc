@@ -1,6 +1,6 @@
 // What a packet costs one shard, from its port to its port: 1400-octet UDP packets of one client
 // through ESP (AES-256-CBC, HMAC-SHA1), L2TP, PPP, routing and NAT, in batches of 64, on memory
-// ports.
+// ports; by each engine.
 //
 // Only Shard::Round is timed; what the client and the internet do around it is not.
 #include <benchmark/benchmark.h>
@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "crypto/esp/engine.h"
 #include "stack/base/checksum.h"
 #include "stack/wire/ip4.h"
 #include "stack/wire/udp.h"
@@ -35,12 +36,14 @@ Bytes Udp(stack::Endpoint from, stack::Endpoint to) {
 
 // A gateway with one client on line, and a mapping of his in NAT.
 struct Scene {
-  test::World world{{.port_slots = 128}};
+  test::World world;
   test::Caller* caller = nullptr;
   gateway::load::Out out{world.pool()};
   stack::Endpoint inside, outside;
 
-  Scene() {
+  explicit Scene(conf::Crypto::Engine engine)
+      : world({.configure = [engine](conf::Model& model) { model.crypto.engine = engine; },
+               .port_slots = 128}) {
     caller = &world.Add({});
     if (!world.LogIn(*caller)) std::abort();
     inside = {caller->up->address, 5000};
@@ -76,7 +79,9 @@ struct Scene {
 
 template <class PutBatch>
 void Measure(benchmark::State& state, uint8_t out, PutBatch&& put) {
-  Scene scene;
+  const auto engine = static_cast<conf::Crypto::Engine>(state.range(0));
+  Scene scene(engine);
+  state.SetLabel(engine == conf::Crypto::Engine::kBotan ? "botan" : "ipsec-mb");
   for (int warm_up = 0; warm_up < 8; ++warm_up) {
     put(scene);
     scene.world.shard(0).Round(scene.world.now());
@@ -98,14 +103,20 @@ void Measure(benchmark::State& state, uint8_t out, PutBatch&& put) {
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * kBatch));
 }
 
+void EveryEngine(benchmark::internal::Benchmark* bench) {
+  bench->Arg(static_cast<int64_t>(conf::Crypto::Engine::kBotan));
+  if (!crypto::esp::CheckEngine(crypto::esp::EngineId::kIpsecMb).ok()) return;
+  bench->Arg(static_cast<int64_t>(conf::Crypto::Engine::kIpsecMb));
+}
+
 void Up(benchmark::State& state) {
   Measure(state, test::kWanSide, [](Scene& scene) { scene.PutUp(Udp(scene.inside, kWeb)); });
 }
-BENCHMARK(Up)->UseManualTime();
+BENCHMARK(Up)->Apply(EveryEngine)->UseManualTime();
 
 void Down(benchmark::State& state) {
   Measure(state, test::kServeSide, [](Scene& scene) { scene.PutDown(Udp(kWeb, scene.outside)); });
 }
-BENCHMARK(Down)->UseManualTime();
+BENCHMARK(Down)->Apply(EveryEngine)->UseManualTime();
 
 }  // namespace
