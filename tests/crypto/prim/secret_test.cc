@@ -94,5 +94,18 @@ TEST(ConstantTimeEqual, ComparesContentAndSize) {
   EXPECT_FALSE(ConstantTimeEqual(AsBytes("abc"), {}));
 }
 
+TEST(ConstantTimeEqual, SeesEveryBitOfEverySize) {
+  for (size_t size = 0; size <= 33; ++size) {
+    const stack::Bytes one(size, std::byte{0x5a});
+    stack::Bytes other = one;
+    EXPECT_TRUE(ConstantTimeEqual(one, other));
+    for (size_t bit = 0; bit < size * 8; ++bit) {
+      other[bit / 8] ^= std::byte{1} << (bit % 8);
+      EXPECT_FALSE(ConstantTimeEqual(one, other)) << bit;
+      other[bit / 8] = one[bit / 8];
+    }
+  }
+}
+
 }  // namespace
 }  // namespace crypto
