@@ -13,7 +13,8 @@ namespace crypto::esp {
 
 // Holds one object of every algorithm and hands it the keys of each packet's SA; a packet of the
 // same SA as the one before finds them in place. Only GCM's own objects are the SAs' (keys.h): the
-// library allocates when it gives one another key.
+// library allocates when it gives one another key. Each object remembers the last key it was given
+// until it gets another one, or the engine ends.
 class BotanEngine final : public Engine {
  public:
   explicit BotanEngine(stack::Rng& rng);
