@@ -24,6 +24,10 @@ bool IsHopeless(int error) {
   return error == EAGAIN || error == ENETDOWN || error == ENXIO || error == ENODEV;
 }
 
+// This frame will never do: a superframe that the kernel or the driver does not know, or one longer
+// than the interface sends.
+bool IsUnfit(int error) { return error == EINVAL || error == EOPNOTSUPP || error == EMSGSIZE; }
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FrameSender>> FrameSender::Open(int interface_index,
@@ -48,7 +52,7 @@ absl::StatusOr<std::unique_ptr<FrameSender>> FrameSender::Open(int interface_ind
 }
 
 size_t FrameSender::Send(std::span<TxFrame> frames, PortStats& stats) {
-  for (TxFrame& frame : frames) frame.ok = false;
+  for (TxFrame& frame : frames) frame.ok = frame.unfit = false;
   for (std::span<TxFrame> left = frames; !left.empty();) {
     const size_t count = Gather(left);
     if (!Transmit(left.first(count))) break;
@@ -99,6 +103,7 @@ bool FrameSender::Transmit(std::span<TxFrame> frames) {
     }
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && IsHopeless(errno)) return false;
+    frames[done].unfit = IsUnfit(errno);
     ++done;
   }
   return true;

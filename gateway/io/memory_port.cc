@@ -101,7 +101,8 @@ void MemoryPort::Release() { in_->Release(); }
 size_t MemoryPort::Send(std::span<TxFrame> frames) {
   size_t sent = 0;
   for (TxFrame& frame : frames) {
-    Queue::Slot* slot = IsLegal(frame) ? out_->Next() : nullptr;
+    frame.unfit = !IsLegal(frame);
+    Queue::Slot* slot = frame.unfit ? nullptr : out_->Next();
     frame.ok = slot != nullptr;
     if (!frame.ok) continue;
     slot->bytes.assign(frame.bytes.begin(), frame.bytes.end());

@@ -64,7 +64,8 @@ struct TxFrame {
   stack::ByteView bytes;                  // the frame, or its start; borrowed until Send returns
   std::span<const stack::ByteView> more;  // further pieces of the same frame, at most kMaxPieces
   VnetHdr vnet;
-  bool ok = false;  // set by Send: the kernel took it
+  bool ok = false;     // set by Send: the kernel took it
+  bool unfit = false;  // set by Send: refused for what it is, and would be again
 
   static constexpr size_t kMaxPieces = 128;
 };
@@ -92,8 +93,8 @@ class Port {
   // kernel fills only slots that are free.
   virtual void Release() = 0;
 
-  // Sends in order; never waits. Sets `ok` of each frame and returns how many were taken; one that
-  // is refused does not stop those after it.
+  // Sends in order; never waits. Sets `ok` and `unfit` of each frame and returns how many were
+  // taken; one that is refused does not stop those after it.
   virtual size_t Send(std::span<TxFrame> frames) = 0;
 
   // For EventLoop::Add: readable when there is something to receive. To be waited on only after a

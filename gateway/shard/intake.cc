@@ -54,7 +54,10 @@ void Shard::TakeFrame(absl::Time now, uint8_t interface, const io::RxFrame& fram
   if (frame.vlan != 0) return tables_.stats.Drop(Drop::kEtherType);
   Segmenter segments(frame.bytes, frame.vnet);
   if (segments.drop() != Drop::kNone) return tables_.stats.Drop(segments.drop());
-  if (segments.count() > 1) ++tables_.stats.superframes_in;
+  if (segments.count() > 1) {
+    ++tables_.stats.superframes_in;
+    tables_.stats.segments_in += segments.count();
+  }
   const uint8_t owner = io::ShardOf(frame.bytes, tables_.steering[interface]);
   for (size_t i = 0; i < segments.count(); ++i) {
     stack::PacketBuf packet = segments.Next(tables_.pool);

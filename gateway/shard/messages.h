@@ -28,6 +28,11 @@ struct NeedNeighbor {  // who has `ip` on this interface? NeighborKnown or Neigh
   uint8_t interface = 0;
   stack::Ip4 ip;
 };
+// The interface takes no superframes of this kind: packets leave it one by one.
+struct SuperframesRefused {
+  uint8_t interface = 0;
+  bool tcp = false;  // else UDP
+};
 // May this client come in, and with which address? AddressGranted follows, when others have made
 // way.
 struct NeedAddress {
@@ -140,7 +145,7 @@ struct NewCredentials {  // for logins from now on
 struct Drain {
 };  // end all sessions in order, take no new ones; Shard::drained() says when it is done
 
-using Control = std::variant<NeedNeighbor, NeedAddress, ReturnAddress, StaysOn, PeerAt, PeerLeft,
+using Control = std::variant<NeedNeighbor, SuperframesRefused, NeedAddress, ReturnAddress, StaysOn, PeerAt, PeerLeft,
                              FindPlace, NeighborKnown, NeighborLost, AddressGranted, MakeWay,
                              InterfaceAddress, ClientElsewhere, PlaceFound, Moved, MovedEnded,
                              PathTooBig, Report, NewCredentials, Drain, crew::Answer>;

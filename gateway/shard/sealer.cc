@@ -77,7 +77,7 @@ Drop Sealer::PushOuter(Packet& packet) {
   stack::wire::Ip4Fields fields;
   fields.source = peer.path.local.ip;
   fields.destination = peer.path.remote.ip;
-  fields.id = tables_.NextIpId();
+  fields.id = tables_.ip_ids.Take();
   fields.protocol = stack::wire::IpProtocol::kEsp;
   if (peer.current->udp_encapsulated) {
     fields.protocol = stack::wire::IpProtocol::kUdp;
@@ -91,14 +91,16 @@ Drop Sealer::PushOuter(Packet& packet) {
 // 14, 15: the link, collected until the round is flushed.
 Drop Sealer::Emit(absl::Time now, Packet& packet) {
   packet.peer->last_sent = now;
-  return SendIp(now, packet.buf, packet.peer->path.remote.ip);
+  return SendIp(now, packet.buf, packet.peer->path.remote.ip,
+                packet.peer->current->udp_encapsulated);
 }
 
-Drop Sealer::SendIp(absl::Time now, stack::PacketBuf& packet, stack::Ip4 destination) {
+Drop Sealer::SendIp(absl::Time now, stack::PacketBuf& packet, stack::Ip4 destination,
+                    bool own_esp) {
   const nat::Hop hop = tables_.router.Lookup(destination);
   if (hop.kind != nat::Hop::Kind::kInterface) return Drop::kNoRoute;
   return tables_.egress.Send(now, packet, static_cast<uint8_t>(hop.index),
-                             hop.via.IsZero() ? destination : hop.via);
+                             hop.via.IsZero() ? destination : hop.via, own_esp);
 }
 
 void Sealer::SendPpp(absl::Time now, Session& session, stack::PacketBuf frame) {
@@ -150,7 +152,7 @@ void Sealer::SendUdp(absl::Time now, const ike::Path& path, stack::PacketBuf& pa
   stack::wire::Ip4Fields fields;
   fields.source = path.local.ip;
   fields.destination = path.remote.ip;
-  fields.id = tables_.NextIpId();
+  fields.id = tables_.ip_ids.Take();
   Drop drop = stack::ip::PushUdp(payload, path.local, path.remote, checksum);
   if (drop == Drop::kNone) drop = stack::ip::Push(payload, fields);
   if (drop == Drop::kNone) drop = SendIp(now, payload, fields.destination);

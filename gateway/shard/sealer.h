@@ -42,7 +42,8 @@ class Sealer {
   void SealOne(absl::Time now, Peer& peer, uint16_t port, stack::PacketBuf message);
   void SendUdp(absl::Time now, const ike::Path& path, stack::PacketBuf& payload,
                stack::ip::UdpChecksum checksum);
-  stack::Drop SendIp(absl::Time now, stack::PacketBuf& packet, stack::Ip4 destination);
+  stack::Drop SendIp(absl::Time now, stack::PacketBuf& packet, stack::Ip4 destination,
+                     bool own_esp = false);
 
   Tables& tables_;
   std::array<esp::SealJob, kBatch> jobs_;

@@ -227,6 +227,7 @@ absl::StatusOr<Settings> Translate(const conf::Model& model,
   settings.replay_window = model.esp.replay_window;
   settings.linger = model.esp.linger;
   settings.dpd = model.ike.dpd;
+  settings.superframes = model.io.superframes;
   settings.peers_a_shard = PeersAShard(model.limits.sessions, shards);
   return settings;
 }

@@ -69,6 +69,7 @@ struct Settings {
   uint32_t max_sessions = 10000;  // on line at a time
   EspEngine esp_engine;           // who computes, on every shard
   uint32_t replay_window = 1024;
+  bool superframes = true;  // sent where a port takes them; received always
   absl::Duration linger = absl::Seconds(31);  // a deleted inbound SA still receives so long
   absl::Duration dpd = absl::Seconds(30);     // idle time before R-U-THERE; zero: never
   // Subscribers with SAs on one shard, on line or not.

@@ -43,6 +43,7 @@ Shard::Shard(absl::Time now, Environment environment)
       peers_(now, tables_, sealer_, env_.ask_crew),
       down_(tables_, peers_, sealer_, post_),
       up_(tables_, peers_, fifo_, down_, post_),
+      refused_(env_.ports.size()),
       next_chores_(now + kChores),
       next_sweep_(now + kChores) {}
 
@@ -140,6 +141,7 @@ void Shard::On(absl::Time now, Control& message) {
           [&](const PathTooBig& path) { peers_.OnPathTooBig(now, path); },
           [&](crew::Answer& answer) { peers_.OnDh(now, std::move(answer)); },
           [&](const shard::Report&) { Report(now); },
+          [&](const SuperframesRefused& refused) { Report(refused); },
           [&](const Drain&) {
             drain_until_ = now + kDrainLimit;
             peers_.Drain(now);
@@ -175,7 +177,7 @@ void Shard::ToHome(absl::Time now, const M& message) {
 void Shard::SendQuestions(absl::Time now) {
   while (peers_.has_mail() || tables_.egress.has_questions()) {
     std::vector<Control> mail = peers_.TakeMail();
-    for (const NeedNeighbor& need : tables_.egress.TakeQuestions()) mail.push_back(need);
+    for (Control& question : tables_.egress.TakeQuestions()) mail.push_back(std::move(question));
     for (Control& message : mail) {
       if (home_) {
         On(now, message);
@@ -293,12 +295,26 @@ Census Shard::census() const {
   return census;
 }
 
+// Every shard finds out for itself, but it is one fact.
+void Shard::Report(const SuperframesRefused& refused) {
+  Coalescer::Kinds& known = refused_[refused.interface];
+  if (std::exchange(refused.tcp ? known.tcp : known.udp, true)) return;
+  const std::string_view kind = refused.tcp ? "tcp" : "udp";
+  const std::string& name = env_.ports[refused.interface]->name();
+  env_.log->Info("superframes_refused", {{"interface", name}, {"kind", kind}},
+                 "superframes: " + name + " takes none of " + std::string(kind) +
+                     ", packets leave one by one");
+}
+
 void Shard::Report(absl::Time now) {
   const Stats& s = tables_.stats;
   env_.log->Info("counters",
                  {{"frames_in", s.frames_in},
                   {"frames_out", s.frames_out},
                   {"superframes_in", s.superframes_in},
+                  {"segments_in", s.segments_in},
+                  {"superframes_out", s.superframes_out},
+                  {"segments_out", s.segments_out},
                   {"up_packets", s.up_packets},
                   {"up_bytes", s.up_bytes},
                   {"down_packets", s.down_packets},

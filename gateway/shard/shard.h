@@ -109,6 +109,7 @@ class Shard {
   void TellTooLate(absl::Time now, stack::ByteView first_fragment);
   void FinishDraining(absl::Time now);
   void Report(absl::Time now);
+  void Report(const SuperframesRefused& refused);
 
   const Environment env_;
   Tables tables_;
@@ -120,6 +121,7 @@ class Shard {
   Up up_;
   std::unique_ptr<home::Home> home_;  // shard 0 only
   home::Outcome outcome_;
+  std::vector<Coalescer::Kinds> refused_;  // by interface, shard 0 only: reported
   absl::Time next_chores_, next_sweep_;
   // Strangers' word on the size of a path: who has no better one needs few of them.
   stack::ip::TokenBucket path_reports_{20, 20};

@@ -28,9 +28,8 @@ Tables::Tables(const Settings& its_settings, uint8_t its_shard, const std::vecto
       icmp({}, pool),
       outer({}, pool, stats.drops),
       inner({}, pool, stats.drops),
-      egress(settings, ports, pool, stats),
-      next_ip_id_(
-          static_cast<uint16_t>(its_rng.U32() / settings.shards * settings.shards + shard)) {
+      ip_ids(shard, settings.shards, its_rng.U32()),
+      egress(settings, ports, {pool, stats, ip_ids}) {
   for (const PoolSettings& clients : settings.pools) {
     router.Add({clients.gateway, 32}, {nat::Hop::Kind::kLocal, 0, {}});
   }

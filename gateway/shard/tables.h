@@ -73,6 +73,7 @@ struct Tables {
   crypto::esp::Sad sad;
   stack::ip::Icmp icmp;
   stack::ip::Reassembly outer, inner;  // fragments from the network, and out of the tunnels
+  IpIds ip_ids;                        // for a packet of ours that may be fragmented on its way
   Egress egress;
 
   // Peers of whom an SA has refused a packet because it came to its end. The ways only note it:
@@ -85,20 +86,11 @@ struct Tables {
     return drop;
   }
 
-  // For a packet of ours that may be fragmented on its way. Shards count in steps, each from a
-  // residue of its own, so that they seldom meet: two clients behind one NAT, on different shards,
-  // are one pair of addresses.
-  uint16_t NextIpId() {
-    next_ip_id_ = static_cast<uint16_t>(next_ip_id_ + settings.shards);
-    return next_ip_id_;
-  }
-
  private:
   void AddRoutes(uint8_t interface);
   void RemoveRoutes(uint8_t interface);
   void Resteer();
 
-  uint16_t next_ip_id_;
   absl::flat_hash_map<stack::Ip4, uint8_t> own_;
 };
 

@@ -279,7 +279,7 @@ Drop Up::NatOutbound(absl::Time now, Packet& packet) {
   if (drop != Drop::kNone || packet.buf.size() <= tables_.egress.mtu(packet.interface)) return drop;
   // It will be fragmented, and other clients' fragments bear the same source: the id is ours now.
   stack::ByteSpan header = packet.buf.bytes();
-  const uint16_t before = stack::Load16(&header[4]), after = tables_.NextIpId();
+  const uint16_t before = stack::Load16(&header[4]), after = tables_.ip_ids.Take();
   stack::Store16(&header[4], after);
   stack::Store16(&header[nat::kIpChecksum],
                  stack::Update16(stack::Load16(&header[nat::kIpChecksum]), before, after));

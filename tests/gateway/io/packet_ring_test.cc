@@ -396,6 +396,7 @@ TEST_F(PacketRing, ARefusedFrameDoesNotStopTheOthers) {
     EXPECT_EQ(ours[0]->Send(batch), 134U);
     for (size_t i = 0; i < batch.size(); ++i) EXPECT_EQ(batch[i].ok, i % 10 != 3 && i != 5) << i;
     EXPECT_EQ(ours[0]->stats().tx_failed, 16U);
+    for (const TxFrame& frame : batch) EXPECT_EQ(frame.unfit, !frame.ok);
     uint64_t seen = 0;
     ReceiveAll(theirs, *ours[0],
                [&](size_t, const RxFrame& frame) { seen += IsNumbered(frame.bytes) ? 1 : 0; });

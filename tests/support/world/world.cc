@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "crypto/prim/dh.h"
+#include "gateway/shard/segment.h"
 #include "stack/base/checksum.h"
 #include "stack/wire/arp.h"
 #include "stack/wire/ethernet.h"
@@ -430,12 +431,22 @@ bool World::TakeFrames() {
   for (uint8_t i = 0; i < far_.size(); ++i) {
     for (uint8_t s = 0; s < far_[i].size(); ++s) {
       const size_t count = far_[i][s]->Receive(frames);
-      for (const io::RxFrame& frame : std::span(frames).first(count)) TakeFrame(i, frame.bytes);
+      for (const io::RxFrame& frame : std::span(frames).first(count)) TakeApart(i, frame);
       far_[i][s]->Release();
       any |= count > 0;
     }
   }
   return any;
+}
+
+// As the kernel of whoever receives it would.
+void World::TakeApart(uint8_t interface, const io::RxFrame& frame) {
+  shard::Segmenter segments(frame.bytes, frame.vnet);
+  if (segments.drop() != stack::Drop::kNone) Die("bad superframe");
+  for (size_t i = 0; i < segments.count(); ++i) {
+    const stack::PacketBuf segment = segments.Next(pool_);
+    TakeFrame(interface, segment.bytes());
+  }
 }
 
 void World::TakeFrame(uint8_t interface, ByteView bytes) {

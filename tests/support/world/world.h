@@ -150,6 +150,7 @@ class World {
   void RunShards();
   bool SolveJobs();
   bool TakeFrames();
+  void TakeApart(uint8_t interface, const gateway::io::RxFrame& frame);
   void TakeFrame(uint8_t interface, stack::ByteView frame);
   void AnswerArp(uint8_t interface, stack::ByteView payload);
   void ToCallers(stack::ByteView packet);
