@@ -25,9 +25,18 @@ bool DontFragment(const stack::PacketBuf& packet) {
 
 }  // namespace
 
-void Down::AddArrival(absl::Time now, stack::PacketBuf packet, uint8_t interface) {
+void Down::AddArrival(absl::Time now, stack::PacketBuf buf, uint8_t interface, const Train& rest) {
   if (arrivals_.full()) RunArrivals(now);
-  arrivals_.Add(std::move(packet)).interface = interface;
+  Packet& packet = arrivals_.Add(std::move(buf));
+  packet.interface = interface;
+  packet.rest = rest;
+  borrows_ |= !rest.payload.empty();
+}
+
+void Down::TakeOver(absl::Time now) {
+  if (!std::exchange(borrows_, false)) return;
+  RunArrivals(now);
+  RunRouted(now);
 }
 
 void Down::AddRouted(absl::Time now, stack::PacketBuf packet, bool mailed) {
@@ -99,7 +108,8 @@ Drop Down::Route(absl::Time now, Packet& packet) {
     if (error.ok() && *error) Report(now, *std::move(error), DestinationOf(packet.buf));
     return expired;
   }
-  AddRouted(now, std::move(packet.buf));
+  if (routed_.full()) RunRouted(now);
+  routed_.Add(std::move(packet.buf)).rest = packet.rest;
   return Drop::kNone;
 }
 
@@ -124,34 +134,59 @@ Drop Down::FindClient(Packet& packet) {
   const uint8_t owner =
       hop.kind == Kind::kShard ? static_cast<uint8_t>(hop.index) : tables_.ShardOfClient(client);
   if (owner == tables_.shard) return Drop::kNoRoute;
-  const Drop drop = post_.SendPacket(owner, {.entry = Entry::kRouted, .from = {}, .to = {}},
-                                     std::as_const(packet.buf).bytes());
-  if (drop == Drop::kNone) packet.buf.Release();
-  return drop;
+  return PassOn(packet, owner);
 }
 
+// By mail, packet by packet.
+Drop Down::PassOn(Packet& packet, uint8_t owner) {
+  const PacketMeta meta{.entry = Entry::kRouted, .from = {}, .to = {}};
+  const Drop drop = post_.SendPacket(owner, meta, std::as_const(packet.buf).bytes());
+  if (drop != Drop::kNone) return drop;
+  if (packet.rest.count() > 0) {
+    for (Cutter rest(packet.buf.bytes(), packet.rest); rest.left() > 0;) {
+      const stack::PacketBuf next = rest.Next(tables_.pool);
+      const Drop lost = next ? post_.SendPacket(owner, meta, next.bytes()) : Drop::kPoolDry;
+      if (lost != Drop::kNone) tables_.stats.Drop(lost);
+    }
+  }
+  packet.buf.Release();
+  return Drop::kNone;
+}
+
+// The packet, and those behind it: here they get buffers of their own.
 Drop Down::Fit(absl::Time now, Packet& packet) {
   Session& session = *packet.session;
   nat::ClampMss(packet.buf.bytes(), static_cast<uint16_t>(session.mtu - kTcpIpHeaders));
-  if (packet.buf.size() > session.mtu) return FitLarge(now, packet);
-  AddReady(now, std::move(packet.buf), session);
+  if (packet.rest.count() == 0) return FitOne(now, packet.buf, session);
+  Cutter rest(packet.buf.bytes(), packet.rest);
+  // One report is enough for all of them.
+  if (const Drop drop = FitOne(now, packet.buf, session); drop != Drop::kNone) return drop;
+  while (rest.left() > 0) {
+    stack::PacketBuf next = rest.Next(tables_.pool);
+    const Drop drop = next ? FitOne(now, next, session) : Drop::kPoolDry;
+    if (drop != Drop::kNone) tables_.stats.Drop(drop);
+  }
+  return Drop::kNone;
+}
+
+Drop Down::FitOne(absl::Time now, stack::PacketBuf& packet, Session& session) {
+  if (packet.size() > session.mtu) return FitLarge(now, packet, session);
+  AddReady(now, std::move(packet), session);
   return Drop::kNone;
 }
 
 // Larger than the tunnel takes: cut, or reported to the sender if it must not be (RFC 1191).
-Drop Down::FitLarge(absl::Time now, Packet& packet) {
-  Session& session = *packet.session;
-  if (DontFragment(packet.buf)) {
+Drop Down::FitLarge(absl::Time now, stack::PacketBuf& packet, Session& session) {
+  if (DontFragment(packet)) {
     auto error =
-        tables_.icmp.Unreachable(now, {std::as_const(packet.buf).bytes(), session.gateway},
+        tables_.icmp.Unreachable(now, {std::as_const(packet).bytes(), session.gateway},
                                  stack::wire::UnreachableCode::kFragmentationNeeded, session.mtu);
     if (error.ok() && *error) Report(now, *std::move(error), session.address);
     return Drop::kTooBig;
   }
-  const Drop drop =
-      stack::ip::Fragment(std::move(packet.buf), session.mtu, tables_.pool, fragments_);
+  const Drop drop = stack::ip::Fragment(std::move(packet), session.mtu, tables_.pool, fragments_);
   if (drop != Drop::kNone) return drop;
-  packet.buf.Release();
+  packet.Release();
   for (stack::PacketBuf& fragment : fragments_) AddReady(now, std::move(fragment), session);
   fragments_.clear();
   return Drop::kNone;

@@ -1,5 +1,6 @@
 // The first stages of both ways: from a received frame to the way it belongs to. Classified by
 // destination first, in the same order as io::ShardOf.
+#include <algorithm>
 #include <utility>
 
 #include "gateway/presence/share.h"
@@ -43,7 +44,9 @@ size_t Shard::ReceiveFrom(absl::Time now, uint8_t interface) {
   io::Port& port = *env_.ports[interface];
   const size_t count = port.Receive(frames);
   for (size_t i = 0; i < count; ++i) TakeFrame(now, interface, frames[i]);
-  if (count > 0) port.Release();
+  if (count == 0) return 0;
+  down_.TakeOver(now);
+  port.Release();
   return count;
 }
 
@@ -59,6 +62,7 @@ void Shard::TakeFrame(absl::Time now, uint8_t interface, const io::RxFrame& fram
     tables_.stats.segments_in += segments.count();
   }
   const uint8_t owner = io::ShardOf(frame.bytes, tables_.steering[interface]);
+  if (segments.count() > 1 && owner == env_.index) return TakeTrain(now, interface, segments);
   for (size_t i = 0; i < segments.count(); ++i) {
     stack::PacketBuf packet = segments.Next(tables_.pool);
     if (!packet) {
@@ -71,6 +75,23 @@ void Shard::TakeFrame(absl::Time now, uint8_t interface, const io::RxFrame& fram
       if (drop != Drop::kNone) tables_.stats.Drop(drop);
     }
   }
+}
+
+// A superframe costs what its head costs where it can: whoever takes that takes the others along.
+// Else each goes by itself.
+void Shard::TakeTrain(absl::Time now, uint8_t interface, Segmenter& segments) {
+  for (size_t left = segments.count(); left > 0; --left) {
+    stack::PacketBuf packet = segments.Next(tables_.pool);
+    if (!packet) {
+      tables_.stats.Drop(Drop::kPoolDry);
+      continue;
+    }
+    train_ = segments.Rest();
+    const bool has_rest = train_.count() > 0;
+    TakeEthernet(now, interface, std::move(packet));
+    if (has_rest && train_.count() == 0) return;
+  }
+  train_ = {};
 }
 
 // 3
@@ -116,7 +137,7 @@ Drop Shard::Classify(absl::Time now, uint8_t interface, stack::PacketBuf& packet
     // Behind NAT nobody knows their addresses; a neighbour on the link who guesses gets nowhere.
     const InterfaceSettings& settings = env_.settings->interfaces[interface];
     if (settings.nat && !settings.proxy_arp) return Drop::kNotOurs;
-    down_.AddArrival(now, std::move(packet), interface);
+    down_.AddArrival(now, std::move(packet), interface, std::exchange(train_, {}));
     return Drop::kNone;
   }
   const auto& address = tables_.interfaces[interface].address;
@@ -152,7 +173,7 @@ Drop Shard::ToUs(absl::Time now, uint8_t interface, uint8_t owner, stack::Packet
     if (drop != Drop::kNoService) return drop;
   }
   if (!settings.nat) return Drop::kNoService;
-  down_.AddArrival(now, std::move(packet), interface);
+  down_.AddArrival(now, std::move(packet), interface, std::exchange(train_, {}));
   return Drop::kNone;
 }
 
@@ -180,11 +201,33 @@ Drop Shard::TakeUdp(absl::Time now, uint8_t interface, bool serve, stack::Packet
       is_esp ? stack::ip::UdpChecksum::kIgnore : stack::ip::UdpChecksum::kHonest);
   if (!pulled.ok()) return pulled.error();
   if (is_esp) {
-    up_.Add(now, std::move(packet), from, to, true);
+    AddEsp(now, std::move(packet), from, to);
     return Drop::kNone;
   }
   if (port == ike::kFloatedPort) packet.Pull(kNonEspMarker);
   return TakeIke(packet, from, to);
+}
+
+// ESP in UDP, from its SPI on, and the payloads of the datagrams behind it if they are nothing
+// else. Nobody looks at a checksum of theirs (RFC 3948 section 2.1), and they need no headers.
+void Shard::AddEsp(absl::Time now, stack::PacketBuf packet, const stack::Endpoint& from,
+                   const stack::Endpoint& to) {
+  up_.Add(now, std::move(packet), from, to, true);
+  const Train rest = train_;
+  for (size_t at = 0; at < rest.payload.size(); at += rest.segment) {
+    const stack::ByteView payload = rest.payload.subspan(at);
+    if (payload.size() < kNonEspMarker || stack::Load32(payload.data()) == 0) return;
+  }
+  train_ = {};
+  for (size_t at = 0; at < rest.payload.size(); at += rest.segment) {
+    const size_t size = std::min<size_t>(rest.segment, rest.payload.size() - at);
+    stack::PacketBuf next = tables_.pool.Copy(rest.payload.subspan(at, size));
+    if (next) {
+      up_.Add(now, std::move(next), from, to, true);
+    } else {
+      tables_.stats.Drop(Drop::kPoolDry);
+    }
+  }
 }
 
 // A first message has no responder cookie, so shard 0 has it, and home knows where it belongs. The

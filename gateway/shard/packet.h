@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "gateway/shard/cutter.h"
 #include "gateway/shard/stats.h"
 #include "stack/base/address.h"
 #include "stack/base/packet_buf.h"
@@ -37,6 +38,7 @@ struct Packet {
   Peer* peer = nullptr;        // the subscriber it comes from or goes to
   Session* session = nullptr;  // that subscriber's PPP session
   stack::Ip4 next_hop;         // where it leaves to, on `interface`
+  Train rest;                  // down: what follows it, and shares its fate
 };
 
 class Batch {
@@ -66,7 +68,7 @@ class Batch {
       Packet& packet = packets_[i];
       const stack::Drop drop = stage(packet);
       if (drop != stack::Drop::kNone) {
-        stats_.Drop(drop);
+        stats_.Drop(drop, 1 + packet.rest.count());
         packet.buf.Release();
       }
       if (!packet.buf) continue;  // dead or taken

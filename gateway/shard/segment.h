@@ -8,6 +8,7 @@
 #pragma once
 
 #include "gateway/io/port.h"
+#include "gateway/shard/cutter.h"
 #include "stack/base/drop.h"
 #include "stack/base/packet_buf.h"
 
@@ -29,24 +30,21 @@ class Segmenter {
   // The next frame, in a buffer of `pool`; without a slot if the pool is dry (that one is lost,
   // later ones may not be).
   stack::PacketBuf Next(stack::PacketPool& pool);
+  // What is left behind the frames given so far, if it may follow the last of them wherever it
+  // goes: none if a later one says more about its flow than the first.
+  Train Rest() const { return uniform_ ? cutter_.Rest() : Train{}; }
 
  private:
-  enum class Kind { kWhole, kTcp, kUdp };
-
   void LookAtSuperframe(uint8_t gso_type, size_t segment_size);
   stack::PacketBuf CopyWhole(stack::PacketPool& pool) const;
-  void FixIp(stack::ByteSpan frame, size_t index) const;
-  void FixTcp(stack::ByteSpan frame, size_t offset, bool last) const;
-  void FixUdp(stack::ByteSpan frame) const;
 
   stack::ByteView frame_;
-  Kind kind_ = Kind::kWhole;
+  bool superframe_ = false;
+  bool uniform_ = false;
+  Cutter cutter_;  // of a superframe
   bool partial_checksum_ = false;
   size_t checksum_start_ = 0, checksum_offset_ = 0;
-  size_t transport_ = 0;  // where the TCP or UDP header begins
-  size_t headers_ = 0;    // length of everything in front of the payload
-  size_t segment_size_ = 0;
-  size_t count_ = 0, next_ = 0;
+  size_t count_ = 0;
   stack::Drop drop_ = stack::Drop::kNone;
 };
 

@@ -21,6 +21,7 @@
 #include "gateway/shard/peers.h"
 #include "gateway/shard/post.h"
 #include "gateway/shard/sealer.h"
+#include "gateway/shard/segment.h"
 #include "gateway/shard/settings.h"
 #include "gateway/shard/tables.h"
 #include "gateway/shard/up.h"
@@ -81,12 +82,15 @@ class Shard {
   // intake.cc: stages 1 to 4 of both ways
   size_t ReceiveFrom(absl::Time now, uint8_t interface);
   void TakeFrame(absl::Time now, uint8_t interface, const io::RxFrame& frame);
+  void TakeTrain(absl::Time now, uint8_t interface, Segmenter& segments);
   void TakeEthernet(absl::Time now, uint8_t interface, stack::PacketBuf frame);
   void TakePacket(absl::Time now, uint8_t interface, stack::PacketBuf packet);
   void TakeWhole(absl::Time now, uint8_t interface, stack::PacketBuf packet);
   stack::Drop Classify(absl::Time now, uint8_t interface, stack::PacketBuf& packet);
   stack::Drop ToUs(absl::Time now, uint8_t interface, uint8_t owner, stack::PacketBuf& packet);
   stack::Drop TakeUdp(absl::Time now, uint8_t interface, bool serve, stack::PacketBuf& packet);
+  void AddEsp(absl::Time now, stack::PacketBuf packet, const stack::Endpoint& from,
+              const stack::Endpoint& to);
   stack::Drop TakePathTooBig(stack::PacketBuf& packet);
   stack::Drop TakeBroadcast(uint8_t interface, stack::PacketBuf& packet);
   stack::Drop TakeIke(stack::PacketBuf& message, const stack::Endpoint& from,
@@ -121,6 +125,9 @@ class Shard {
   Up up_;
   std::unique_ptr<home::Home> home_;  // shard 0 only
   home::Outcome outcome_;
+  // Behind the packet that intake has in hand. The ways take it along; if the packet goes nowhere
+  // they know, it is still there afterwards.
+  Train train_;
   std::vector<Coalescer::Kinds> refused_;  // by interface, shard 0 only: reported
   absl::Time next_chores_, next_sweep_;
   // Strangers' word on the size of a path: who has no better one needs few of them.

@@ -20,7 +20,9 @@ struct Stats {
   uint64_t mailed = 0;                        // packets handed to another shard
   uint64_t rounds = 0;
 
-  void Drop(stack::Drop reason) { drops.Add(reason); }
+  void Drop(stack::Drop reason, size_t packets = 1) {
+    drops.count[static_cast<size_t>(reason)] += packets;
+  }
 };
 
 }  // namespace gateway::shard

@@ -4,6 +4,7 @@
 #include <new>
 #include <vector>
 
+#include "gateway/shard/segment.h"
 #include "gtest/gtest.h"
 #include "tests/support/frames.h"
 #include "tests/support/world/world.h"
@@ -63,11 +64,15 @@ struct Allocation : testing::TestWithParam<bool> {
     outside = {kWan, stack::Load16(&world.internet[0][20])};
   }
 
-  // What the gateway sent is taken off; how many frames it was.
+  // What the gateway sent is taken off; how many packets it was.
   static size_t Clear(gateway::io::MemoryPort& port) {
     std::array<gateway::io::RxFrame, kBatch> frames;
     size_t total = 0;
-    while (const size_t count = port.Receive(frames)) total += count;
+    while (const size_t count = port.Receive(frames)) {
+      for (const auto& frame : std::span(frames).first(count)) {
+        total += gateway::shard::Segmenter(frame.bytes, frame.vnet).count();
+      }
+    }
     port.Release();
     return total;
   }
@@ -90,16 +95,38 @@ struct Allocation : testing::TestWithParam<bool> {
     ASSERT_EQ(Clear(wan), kBatch) << world.Drops();
     ASSERT_EQ(Clear(serve), kBatch) << world.Drops();
   }
-  static void Put(gateway::io::MemoryPort& port, const Bytes& frame) {
-    gateway::io::TxFrame tx{.bytes = frame, .more = {}, .vnet = {}};
+  static void Put(gateway::io::MemoryPort& port, const Bytes& frame,
+                  const gateway::io::VnetHdr& vnet = {}) {
+    gateway::io::TxFrame tx{.bytes = frame, .more = {}, .vnet = vnet};
     port.Send({&tx, 1});
+  }
+  // Datagrams in superframes for the client.
+  void CarrySuperframes() {
+    constexpr size_t kSegments = 40, kSegment = 1372;
+    Bytes super = UdpPacket(kWeb, outside, Pattern(kSegments * kSegment));
+    const gateway::io::VnetHdr vnet{.flags = 0,
+                                    .gso_type = gateway::io::VnetHdr::kGsoUdp4,
+                                    .hdr_len = 42,
+                                    .gso_size = kSegment};
+    for (int i = 0; i < 3; ++i) Put(wan, world.FrameOf(kWanSide, super), vnet);
+    counting = true;
+    for (int rounds = 0; rounds < 4; ++rounds) world.shard(0).Round(world.now());
+    counting = false;
+    ASSERT_EQ(Clear(serve), 3 * kSegments) << world.Drops();
   }
 };
 
 TEST_P(Allocation, NoneForDataPackets) {
-  for (size_t packets = 0; packets < 4 * kSlots; packets += kBatch) CarryBatch();
+  for (size_t i = 0; i < kSlots; ++i) CarryBatch();  // until every slot of the ports has grown
   allocations = 0;
   for (size_t packets = 0; packets < 1024; packets += kBatch) CarryBatch();
+  EXPECT_EQ(allocations, 0U);
+}
+
+TEST_P(Allocation, NoneForSuperframes) {
+  for (size_t i = 0; i < kSlots; ++i) CarrySuperframes();
+  allocations = 0;
+  for (int i = 0; i < 16; ++i) CarrySuperframes();
   EXPECT_EQ(allocations, 0U);
 }
 

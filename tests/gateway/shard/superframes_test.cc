@@ -2,6 +2,7 @@
 // ends see the same packets.
 #include <tuple>
 
+#include "stack/wire/ip4.h"
 #include "tests/gateway/shard/forwarding.h"
 
 namespace test {
@@ -115,6 +116,100 @@ TEST_P(Superframes, ASuperframeForAClientArrivesAsItsSegments) {
                    .csum_offset = 16});
     EXPECT_EQ(Carried({caller->received.begin(), caller->received.end()}), data) << world.Drops();
     EXPECT_EQ(Count(&gateway::shard::Stats::segments_in) - segments, kSegments);
+  }
+}
+
+// ESP in a superframe, among it an IKE message and what a NAT likes to hear: each goes its way.
+TEST_P(Superframes, ASuperframeOfAClientIsTakenApart) {
+  Connect(*b);
+  world.deaf = true;
+  for (const Bytes& packet : Segments({b->up->address, 40000}, kWeb, data)) Send(*b, packet);
+  world.deaf = false;
+  const size_t first = b->sent.size() - kSegments;
+  for (const bool odd_one : {false, true}) {
+    world.internet.clear();
+    Bytes super = b->sent[first];
+    const auto size = static_cast<uint16_t>(super.size() - 28);
+    const size_t count = odd_one ? kSegments - 10 : kSegments;  // 64 KB at most
+    for (size_t i = first + 1; i < first + count; ++i) {
+      if (odd_one && i == first + 20) super.insert(super.end(), size, std::byte{0});
+      super.insert(super.end(), b->sent[i].begin() + 28, b->sent[i].end());
+    }
+    stack::Store16(&super[2], static_cast<uint16_t>(super.size()));
+    stack::Store16(&super[24], static_cast<uint16_t>(super.size() - 20));
+    stack::wire::FillIp4Checksum(super);
+    world.ThroughNat(*b, super);
+    world.Frame(kServeSide, super,
+                {.flags = 0, .gso_type = VnetHdr::kGsoUdp4, .hdr_len = 42, .gso_size = size});
+    world.Settle();
+    if (odd_one) {
+      EXPECT_TRUE(world.internet.empty());
+      EXPECT_EQ(world.Dropped(Drop::kReplayed), count) << world.Drops();
+    } else {
+      EXPECT_EQ(Carried(world.internet), data) << world.Drops();
+    }
+  }
+}
+
+// What becomes of the head becomes of all: each is counted, one is reported.
+TEST_P(Superframes, ARefusedSuperframeIsCountedWhole) {
+  Connect(*b);
+  const VnetHdr vnet{.flags = VnetHdr::kNeedsChecksum,
+                     .gso_type = VnetHdr::kGsoTcp4,
+                     .hdr_len = 54,
+                     .gso_size = kSegment,
+                     .csum_start = 34,
+                     .csum_offset = 16};
+  Arrive(TcpPacket(kWeb, {kWan, 1}, kAck, data), vnet);
+  EXPECT_EQ(world.Dropped(Drop::kNatNoMapping), kSegments) << world.Drops();
+  Arrive(TcpPacket(kWeb, {kWan, 1}, kAck, data, 0, {.ttl = 1}), vnet);
+  EXPECT_EQ(world.Dropped(Drop::kNatNoMapping), 2 * kSegments);
+  Arrive(TcpPacket({a->up->address, 5}, {kWan, 1}, kAck, data), vnet);
+  EXPECT_EQ(world.Dropped(Drop::kSpoofedSource), kSegments) << world.Drops();
+}
+
+TEST_P(Superframes, SegmentsTooLargeForTheTunnelAreReportedOnce) {
+  const Endpoint outside = Connect(*b);
+  b->received.clear();
+  VnetHdr vnet{.flags = VnetHdr::kNeedsChecksum,
+               .gso_type = VnetHdr::kGsoTcp4,
+               .hdr_len = 54,
+               .gso_size = 1460,
+               .csum_start = 34,
+               .csum_offset = 16};
+  const size_t count = (data.size() + 1459) / 1460;
+  Bytes super = TcpPacket(kWeb, outside, kAck, data, 0, {.dont_fragment = true});
+  Arrive(super, vnet);
+  EXPECT_EQ(world.Dropped(Drop::kTooBig), count) << world.Drops();
+  EXPECT_EQ(world.internet.size(), 1U);
+  EXPECT_TRUE(b->received.empty());
+  // They may be cut instead.
+  super = TcpPacket(kWeb, outside, kAck, data);
+  stack::Store16(&super[36], stack::Fold(stack::PseudoHeaderSum(
+                                 kWeb.ip, outside.ip, 6, static_cast<uint16_t>(20 + data.size()))));
+  Arrive(super, vnet);
+  EXPECT_EQ(b->received.size(), 2 * count - 1) << world.Drops();
+}
+
+// A frame on a shard that has no part in it goes on by mail.
+TEST_P(Superframes, OnAWrongShardTheyFindTheirWay) {
+  const Endpoint outside = Connect(*b);
+  b->received.clear();
+  Bytes super = TcpPacket(kWeb, outside, kAck | kPsh, data, 0, {.dont_fragment = true});
+  stack::Store16(&super[36], stack::Fold(stack::PseudoHeaderSum(
+                                 kWeb.ip, outside.ip, 6, static_cast<uint16_t>(20 + data.size()))));
+  for (uint8_t shard = 0; shard < world.shards(); ++shard) {
+    b->received.clear();
+    world.Frame(kWanSide, super,
+                {.flags = VnetHdr::kNeedsChecksum,
+                 .gso_type = VnetHdr::kGsoTcp4,
+                 .hdr_len = 54,
+                 .gso_size = kSegment,
+                 .csum_start = 34,
+                 .csum_offset = 16},
+                shard);
+    world.Settle();
+    EXPECT_EQ(Carried({b->received.begin(), b->received.end()}), data) << world.Drops();
   }
 }
 
