@@ -31,11 +31,25 @@ class Router {
   void Add(stack::Prefix prefix, Hop hop);
   // False if there was none.
   bool Remove(stack::Prefix prefix);
-  // The hop of the longest prefix that holds `ip`; Kind::kNone without one.
-  Hop Lookup(stack::Ip4 ip) const;
+  // The hop of the longest prefix that holds `ip`; Kind::kNone without one. Remembers the last
+  // answer, so a router is one thread's alone.
+  Hop Lookup(stack::Ip4 ip) const {
+    if (ip != last_ip_) {
+      last_hop_ = Find(ip);
+      last_ip_ = ip;
+    }
+    return last_hop_;
+  }
   size_t size() const { return routes_.size(); }
 
  private:
+  Hop Find(stack::Ip4 ip) const;
+  // What has changed may be what is remembered: 0.0.0.0 is nobody's destination.
+  void Forget() {
+    last_ip_ = {};
+    last_hop_ = Find({});
+  }
+
   // A set bit n: prefixes of length 32 - n are there, so the lowest bit is the longest.
   static uint64_t KeyOf(stack::Ip4 network, uint32_t length) {
     return uint64_t{length} << 32 | network.value;
@@ -44,6 +58,9 @@ class Router {
   uint64_t lengths_ = 0;
   std::array<uint32_t, 33> count_{};  // by length
   absl::flat_hash_map<uint64_t, Hop> routes_;
+  // Packets of a batch go the same way more often than not.
+  mutable stack::Ip4 last_ip_;
+  mutable Hop last_hop_;
 };
 
 }  // namespace nat

@@ -43,6 +43,25 @@ TEST(Router, AddReplacesAndIgnoresHostBits) {
   EXPECT_EQ(router.size(), 0u);
 }
 
+// What it remembers of the last packet is never older than the table.
+TEST(Router, AChangeCountsFromTheNextPacketOn) {
+  Router router;
+  EXPECT_TRUE(router.Lookup(Ip("0.0.0.0")).IsNone());
+  router.Add(Net("0.0.0.0/0"), To(1));
+  EXPECT_EQ(router.Lookup(Ip("0.0.0.0")), To(1));
+  EXPECT_EQ(router.Lookup(Ip("10.0.0.1")), To(1));
+  router.Add(Net("10.0.0.0/8"), To(2));
+  EXPECT_EQ(router.Lookup(Ip("10.0.0.1")), To(2));
+  EXPECT_EQ(router.Lookup(Ip("10.0.0.1")), To(2));
+  router.Add(Net("10.0.0.0/8"), To(3));
+  EXPECT_EQ(router.Lookup(Ip("10.0.0.1")), To(3));
+  router.Remove(Net("10.0.0.0/8"));
+  EXPECT_EQ(router.Lookup(Ip("10.0.0.1")), To(1));
+  router.Remove(Net("0.0.0.0/0"));
+  EXPECT_TRUE(router.Lookup(Ip("10.0.0.1")).IsNone());
+  EXPECT_TRUE(router.Lookup(Ip("0.0.0.0")).IsNone());
+}
+
 TEST(Router, RandomAgainstLinearSearch) {
   test::FixedRng dice(6);
   Router router;
