@@ -102,5 +102,38 @@ TEST_P(Corporate, TheyComeWithAnAnnouncementAndGoInSilence) {
 
 INSTANTIATE_TEST_SUITE_P(Shards, Corporate, testing::Values(1, 2, 4));
 
+// Clients with addresses of their own live where chance has put them, not where the address says.
+struct FixedAddresses : Forwarding, testing::WithParamInterface<int> {
+  FixedAddresses()
+      : Forwarding({.shards = static_cast<uint8_t>(GetParam()), .configure = [](auto& model) {
+                      AddLan(model);
+                      for (uint32_t i = 0; i < model.users.size(); ++i) {
+                        model.users[i].address = stack::Ip4{kPoolGateway.value + 10 + i};
+                      }
+                    }}) {}
+};
+INSTANTIATE_TEST_SUITE_P(Shards, FixedAddresses, testing::Values(1, 2, 4));
+
+TEST_P(FixedAddresses, ASuperframeGoesOnByMail) {
+  constexpr size_t kSegments = 20, kSegment = 1000;
+  uint64_t mailed = 0;
+  for (Caller* caller : {a, b}) {
+    const Endpoint to{caller->up->address, 5000}, from{kPrinter, 631};
+    const Bytes data = Pattern(kSegments * kSegment);
+    world.Frame(kLanSide, UdpPacket(from, to, data),
+                {.flags = 0, .gso_type = VnetHdr::kGsoUdp4, .hdr_len = 42, .gso_size = kSegment});
+    world.Settle();
+    ASSERT_EQ(caller->received.size(), kSegments) << world.Drops();
+    for (size_t i = 0; i < kSegments; ++i) {
+      const Bytes part(data.begin() + static_cast<ptrdiff_t>(i * kSegment),
+                       data.begin() + static_cast<ptrdiff_t>((i + 1) * kSegment));
+      EXPECT_EQ(caller->received[i],
+                UdpPacket(from, to, part, {.ttl = 63, .id = static_cast<uint16_t>(1 + i)}));
+    }
+  }
+  for (uint8_t i = 0; i < world.shards(); ++i) mailed += world.shard(i).stats().mailed;
+  EXPECT_EQ(mailed >= kSegments, GetParam() > 1);  // or this was no test
+}
+
 }  // namespace
 }  // namespace test
