@@ -169,7 +169,7 @@ Answer Crew::Do(Waiting waiting) {
   answer.ticket = waiting.job.ticket;
   answer.receipt = std::move(waiting.receipt);
   if (auto* agree = std::get_if<Agree>(&waiting.job.work)) {
-    answer.status = AgreeWith(agree->key, agree->peer_public, answer);
+    answer.status = AgreeWith(*agree->key, agree->peer_public, answer);
     return answer;
   }
   absl::StatusOr<DhKeyPair> key = KeyPair(*FreshGroup(waiting.job));

@@ -42,7 +42,7 @@ struct Generate {
 };
 // The agreement of the key pair made before: the initiator's second.
 struct Agree {
-  crypto::DhKeyPair key;
+  std::shared_ptr<const crypto::DhKeyPair> key;
   stack::Bytes peer_public;
 };
 
@@ -72,7 +72,7 @@ struct Answer {
   absl::Status status;
   stack::Bytes own_public;               // Respond, Generate
   crypto::Secret shared;                 // Respond, Agree
-  std::optional<crypto::DhKeyPair> key;  // Generate: to be handed back with Agree
+  std::optional<crypto::DhKeyPair> key;  // Generate: to be handed back with Agree, shared
   Receipt receipt;  // the question counts as under way until its answer is destroyed
 };
 

@@ -83,8 +83,8 @@ TEST(Crew, InitiatorsGenerateFirstAndAgreeLater) {
   EXPECT_TRUE(generated[0].shared.empty());
 
   const auto peer = crypto::GenerateDh(Group::kModp1024);
-  ASSERT_TRUE(crew.Ask(
-      0, {2, true, Agree{std::move(*generated[0].key), stack::ToBytes(peer->public_value())}}));
+  const auto own = std::make_shared<const crypto::DhKeyPair>(std::move(*generated[0].key));
+  ASSERT_TRUE(crew.Ask(0, {2, true, Agree{own, stack::ToBytes(peer->public_value())}}));
   const std::vector<Answer> agreed = mail.Take(1);
   ASSERT_EQ(agreed.size(), 1U);
   EXPECT_EQ(agreed[0].ticket, 2U);
