@@ -63,24 +63,56 @@ void Client::OnPacket(absl::Time now, PacketBuf packet, Out& out) {
 void Client::OnL2tp(absl::Time now, PacketBuf message, Out& out) {
   if (tunnel_ == nullptr) return out.Tell(Drop::kUnknownTunnel);
   const stack::ByteView bytes = std::as_const(message).bytes();
-  if (!l2tp::IsControl(bytes)) return OnData(now, std::move(message), out);
+  if (!l2tp::IsControl(bytes)) {
+    if (OnData(now, message, out)) out.Tell(Received{std::move(message)});
+    return;
+  }
   WithTunnel(now, out, [&](auto& tunnel, auto& to) { tunnel.OnPacket(now, bytes, to); });
 }
 
-void Client::OnData(absl::Time now, PacketBuf message, Out& out) {
+// True: `message` is an inner packet now.
+bool Client::OnData(absl::Time now, PacketBuf& message, Out& out) {
   const auto header = l2tp::PullData(message);
-  if (!header.ok()) return out.Tell(header.error());
-  if (header->tunnel != tunnel_->own()) return out.Tell(Drop::kUnknownTunnel);
-  if (link_ == nullptr || own_session_.value == 0 || header->session != own_session_) {
-    return out.Tell(Drop::kUnknownSession);
+  Drop drop = header.ok() ? Drop::kNone : header.error();
+  if (drop == Drop::kNone && header->tunnel != tunnel_->own()) drop = Drop::kUnknownTunnel;
+  if (drop == Drop::kNone &&
+      (link_ == nullptr || own_session_.value == 0 || header->session != own_session_)) {
+    drop = Drop::kUnknownSession;
+  }
+  if (drop != Drop::kNone) {
+    out.Tell(drop);
+    return false;
   }
   tunnel_->OnLifeSign(now);
   link_->OnLifeSign(now);
   if (ppp::PullData(message) == ppp::Pulled::kIp4) {
-    return up_ ? out.Tell(Received{std::move(message)}) : out.Tell(Drop::kPppNotOpen);
+    if (!up_) out.Tell(Drop::kPppNotOpen);
+    return up_;
   }
   const stack::ByteView frame = std::as_const(message).bytes();
   WithLink(now, out, [&](auto& link, auto& to) { link.OnPacket(now, frame, to); });
+  return false;
+}
+
+bool Client::OnOpened(absl::Time now, PacketBuf& payload, uint8_t next_header, Out& out) {
+  Drop drop = down_ ? Drop::kPeerGone : ipsec_.Unwrap(payload, next_header);
+  if (drop == Drop::kNone && tunnel_ == nullptr) drop = Drop::kUnknownTunnel;
+  if (drop != Drop::kNone) {
+    out.Tell(drop);
+    return false;
+  }
+  if (l2tp::IsControl(std::as_const(payload).bytes())) {
+    OnL2tp(now, std::move(payload), out);
+  } else if (OnData(now, payload, out)) {
+    return true;
+  }
+  Settle(now, out);
+  return false;
+}
+
+crypto::esp::OutboundSa* Client::Wrap(absl::Time now, PacketBuf& packet) {
+  if (!up_ || !ppp::PushData(packet) || !PushHeaders(packet)) return nullptr;
+  return ipsec_.Wrap(now, packet);
 }
 
 void Client::Send(absl::Time now, PacketBuf packet, Out& out) {
@@ -92,10 +124,12 @@ void Client::Send(absl::Time now, PacketBuf packet, Out& out) {
 
 // A PPP frame, into our call.
 Drop Client::SendFrame(absl::Time now, PacketBuf frame, Out& out) {
-  const bool pushed =
-      sequencing_ ? l2tp::PushSequencedData(frame, tunnel_->peer(), server_session_, next_ns_++)
-                  : l2tp::PushData(frame, tunnel_->peer(), server_session_);
-  return pushed ? ipsec_.Send(now, std::move(frame), out) : Drop::kTooBig;
+  return PushHeaders(frame) ? ipsec_.Send(now, std::move(frame), out) : Drop::kTooBig;
+}
+
+bool Client::PushHeaders(PacketBuf& frame) {
+  return sequencing_ ? l2tp::PushSequencedData(frame, tunnel_->peer(), server_session_, next_ns_++)
+                     : l2tp::PushData(frame, tunnel_->peer(), server_session_);
 }
 
 void Client::SendL2tp(absl::Time now, PacketBuf message, Out& out) {

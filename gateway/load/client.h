@@ -56,6 +56,23 @@ class Client {
   // An L2TP message of any kind, sealed as it is: to see what the server makes of it.
   void SendL2tp(absl::Time now, stack::PacketBuf message, Out& out);
 
+  // Send and OnPacket for data in batches, cut in two where the cipher comes in: one call of
+  // crypto::esp::Seal or Open then serves packets of many clients. No machine of this client may be
+  // called in between.
+  //
+  // An inner packet becomes what ESP is to carry, of protocol UDP; gives the SA to seal it with.
+  // nullptr if the client is not up or the buffer has no room.
+  crypto::esp::OutboundSa* Wrap(absl::Time now, stack::PacketBuf& packet);
+  // Then the sealed packet becomes one for the outer network.
+  [[nodiscard]] stack::Drop Encapsulate(stack::PacketBuf& packet) {
+    return ipsec_.Encapsulate(packet);
+  }
+  // The SA that opens an ESP packet for us; nullptr if there is none.
+  crypto::esp::InboundSa* InboundOf(crypto::esp::Spi spi) const { return ipsec_.InboundOf(spi); }
+  // Then the opened payload, of this IP protocol, goes on its way. True: it is an inner IPv4 packet
+  // now; false: it was something else, and all of it is in `out`.
+  bool OnOpened(absl::Time now, stack::PacketBuf& payload, uint8_t next_header, Out& out);
+
   void OnKeyPair(absl::Time now, const crypto::ike::KeyPairAnswer& answer, Out& out);
   void OnDh(absl::Time now, crypto::ike::DhAnswer answer, Out& out);
 
@@ -91,7 +108,8 @@ class Client {
   };  // the server has begun to end the session: it may finish
 
   void OnL2tp(absl::Time now, stack::PacketBuf message, Out& out);
-  void OnData(absl::Time now, stack::PacketBuf message, Out& out);
+  bool OnData(absl::Time now, stack::PacketBuf& message, Out& out);
+  bool PushHeaders(stack::PacketBuf& frame);
   stack::Drop SendFrame(absl::Time now, stack::PacketBuf frame, Out& out);
 
   // Calls into a machine, and works through what it says.

@@ -130,30 +130,36 @@ void IpsecEnd::OnIke(absl::Time now, PacketBuf message, const stack::Endpoint& f
 
 PacketBuf IpsecEnd::OnEsp(PacketBuf packet, Out& out) {
   const auto header = stack::wire::Esp::Parse(std::as_const(packet).bytes());
-  const auto child = std::find_if(children_.begin(), children_.end(), [&](const Child& c) {
-    return header.ok() && c.in->spi.value == header->spi();
-  });
-  Drop drop = child == children_.end() ? Drop::kUnknownSpi : Drop::kNone;
+  esp::InboundSa* const sa = header.ok() ? InboundOf({header->spi()}) : nullptr;
+  Drop drop = sa == nullptr ? Drop::kUnknownSpi : Drop::kNone;
   if (drop == Drop::kNone) {
-    esp::OpenJob job{packet.bytes(), child->in.get()};
+    esp::OpenJob job{packet.bytes(), sa};
     esp::Open(*options_.engine, {&job, 1});
     drop = job.drop;
-    if (drop == Drop::kNone && job.next_header != kUdpProtocol) drop = Drop::kInnerNotL2tp;
     if (drop == Drop::kNone) {
       packet.Pull(static_cast<size_t>(job.payload.data() - packet.bytes().data()));
       packet.Trim(packet.size() - job.payload.size());
-      // A NAT may have changed the addresses that the checksum covers; the ICV proved more.
-      const auto ports = stack::ip::PullUdp(packet, {}, {}, UdpChecksum::kIgnore);
-      if (!ports.ok()) {
-        drop = ports.error();
-      } else if (ports->destination != options_.l2tp_port) {
-        drop = Drop::kInnerNotL2tp;
-      }
+      drop = Unwrap(packet, job.next_header);
     }
   }
   if (drop == Drop::kNone) return packet;
   out.Tell(drop);
   return {};
+}
+
+esp::InboundSa* IpsecEnd::InboundOf(esp::Spi spi) const {
+  for (const Child& child : children_) {
+    if (child.in->spi == spi) return child.in.get();
+  }
+  return nullptr;
+}
+
+// A NAT may have changed the addresses that the checksum covers; the ICV proved more.
+Drop IpsecEnd::Unwrap(PacketBuf& payload, uint8_t next_header) const {
+  if (next_header != kUdpProtocol) return Drop::kInnerNotL2tp;
+  const auto ports = stack::ip::PullUdp(payload, {}, {}, UdpChecksum::kIgnore);
+  if (!ports.ok()) return ports.error();
+  return ports->destination == options_.l2tp_port ? Drop::kNone : Drop::kInnerNotL2tp;
 }
 
 // ---- To the outer network ---------------------------------------------------------------------
@@ -168,10 +174,10 @@ Drop IpsecEnd::Send(absl::Time now, PacketBuf message, Out& out) {
   if (drop != Drop::kNone) return drop;
   esp::SealJob job{&message, child->out.get(), kUdpProtocol};
   esp::Seal(*options_.engine, {&job, 1});
-  if (job.drop != Drop::kNone) return job.drop;
-  if (!child->udp_encapsulated) return SendIp(IpProtocol::kEsp, std::move(message), out);
-  drop = stack::ip::PushUdp(message, child->path.local, child->path.remote, UdpChecksum::kIgnore);
-  return drop == Drop::kNone ? SendIp(IpProtocol::kUdp, std::move(message), out) : drop;
+  drop = job.drop != Drop::kNone ? job.drop : Encapsulate(message);
+  if (drop != Drop::kNone) return drop;
+  out.items().emplace_back(std::in_place_index<0>, Out::Frame_{std::move(message), {}});
+  return Drop::kNone;
 }
 
 uint16_t IpsecEnd::MaxMessage() const {
@@ -183,16 +189,40 @@ uint16_t IpsecEnd::MaxMessage() const {
 }
 
 Drop IpsecEnd::SendIp(IpProtocol protocol, PacketBuf payload, Out& out) {
+  const Drop drop = PushIp(protocol, payload);
+  if (drop == Drop::kNone) {
+    out.items().emplace_back(std::in_place_index<0>, Out::Frame_{std::move(payload), {}});
+  }
+  return drop;
+}
+
+Drop IpsecEnd::PushIp(IpProtocol protocol, PacketBuf& payload) {
   stack::wire::Ip4Fields fields;
   fields.source = options_.address;
   fields.destination = options_.server;
   fields.protocol = protocol;
   fields.id = next_ip_id_++;
-  const Drop drop = stack::ip::Push(payload, fields);
-  if (drop == Drop::kNone) {
-    out.items().emplace_back(std::in_place_index<0>, Out::Frame_{std::move(payload), {}});
-  }
-  return drop;
+  return stack::ip::Push(payload, fields);
+}
+
+// No checksum inside: the ICV covers it, and none is asked for (RFC 3948 section 3.1.2).
+esp::OutboundSa* IpsecEnd::Wrap(absl::Time now, PacketBuf& message) {
+  const Child* child = is_over() ? nullptr : Current();
+  if (child == nullptr) return nullptr;
+  last_sent_ = now;
+  const Drop drop =
+      stack::ip::PushUdp(message, {options_.address, options_.l2tp_port},
+                         {options_.server, options_.server_l2tp_port}, UdpChecksum::kIgnore);
+  return drop == Drop::kNone ? child->out.get() : nullptr;
+}
+
+Drop IpsecEnd::Encapsulate(PacketBuf& packet) {
+  const Child* child = is_over() ? nullptr : Current();
+  if (child == nullptr) return Drop::kNoOutboundSa;
+  if (!child->udp_encapsulated) return PushIp(IpProtocol::kEsp, packet);
+  const Drop drop =
+      stack::ip::PushUdp(packet, child->path.local, child->path.remote, UdpChecksum::kIgnore);
+  return drop == Drop::kNone ? PushIp(IpProtocol::kUdp, packet) : drop;
 }
 
 void IpsecEnd::SendIke(const ike::Path& path, PacketBuf message, Out& out) {

@@ -58,6 +58,19 @@ class IpsecEnd {
   // Seals an L2TP message for the server; needs is_up(). kNone if it is among the frames of `out`.
   stack::Drop Send(absl::Time now, stack::PacketBuf message, Out& out);
 
+  // OnPacket and Send for data in batches: cut in two where the cipher comes in, so that one
+  // Seal or Open serves many clients.
+  //
+  // Puts the headers on that go inside ESP, and gives the SA to seal `message` with; nullptr if
+  // there is none, or no room.
+  crypto::esp::OutboundSa* Wrap(absl::Time now, stack::PacketBuf& message);
+  // Puts those on that go outside, after sealing: `packet` is then for the outer network.
+  [[nodiscard]] stack::Drop Encapsulate(stack::PacketBuf& packet);
+  // The SA that opens what comes with `spi`; nullptr if there is none.
+  crypto::esp::InboundSa* InboundOf(crypto::esp::Spi spi) const;
+  // Takes the inner UDP header off: what is left of an opened ESP payload is an L2TP message.
+  [[nodiscard]] stack::Drop Unwrap(stack::PacketBuf& payload, uint8_t next_header) const;
+
   void OnKeyPair(absl::Time now, const crypto::ike::KeyPairAnswer& answer, Out& out);
   void OnDh(absl::Time now, crypto::ike::DhAnswer answer, Out& out);
 
@@ -146,6 +159,7 @@ class IpsecEnd {
 
   void SendIke(const crypto::ike::Path& path, stack::PacketBuf message, Out& out);
   stack::Drop SendIp(stack::wire::IpProtocol protocol, stack::PacketBuf payload, Out& out);
+  stack::Drop PushIp(stack::wire::IpProtocol protocol, stack::PacketBuf& payload);
   void SendKeepalive(absl::Time now, Out& out);
 
   IpsecOptions options_;
