@@ -14,8 +14,10 @@
 #include "conf/load.h"
 #include "gateway/io/first_process.h"
 #include "gateway/io/nic.h"
+#include "gateway/load_command.h"
 #include "gateway/run.h"
 #include "gateway/run_embedded.h"
+#include "gateway/run_load.h"
 
 namespace {
 
@@ -90,6 +92,27 @@ int Demo(const std::vector<std::string>& arguments) {
   return 1;
 }
 
+void AddLoadWords(CLI::App& load, const std::vector<gateway::LoadWord>& words) {
+  for (const gateway::LoadWord& word : words) {
+    const auto read = [&word](const std::string& value) {
+      const std::string reason = word.read(value);
+      if (!reason.empty()) throw CLI::ValidationError(word.name, reason);
+    };
+    if (word.value.empty()) {
+      load.add_flag_callback(
+          word.name, [read] { read(""); }, word.help);
+      continue;
+    }
+    CLI::Option* option = load.add_option_function<std::vector<std::string>>(
+        word.name,
+        [read](const auto& values) { std::for_each(values.begin(), values.end(), read); },
+        word.help);
+    option->type_name(word.value)->allow_extra_args(false);
+    word.repeats ? option->take_all() : option->take_last();
+    if (word.help.ends_with("(needed)")) option->required();
+  }
+}
+
 bool IsCommand(const std::string& word) {
   return word == "run" || word == "check" || word == "--version" || word == "--help";
 }
@@ -126,6 +149,13 @@ int Main(std::vector<std::string> arguments, bool first_process) {
       "check", "Say what is wrong with a configuration; exit code 2 if anything is");
   check->add_option("config", path, "Configuration file (TOML)")->required();
 
+  gateway::load::Options load_options;
+  const std::vector<gateway::LoadWord> load_words = gateway::LoadWords(load_options);
+  CLI::App* load =
+      app.add_subcommand("load", "Play many L2TP/IPsec clients against a server, and measure it");
+  AddLoadWords(*load, load_words);
+  load->allow_extras();
+
   CLI::App* demo =
       app.add_subcommand("demo", "Show it: a real Linux client dials in, in namespaces of its own");
   demo->prefix_command();
@@ -136,11 +166,15 @@ int Main(std::vector<std::string> arguments, bool first_process) {
     if (*run && !*config && !*interface) {
       throw CLI::RequiredError("a configuration file, or --interface NAME,");
     }
+    if (*load && load->remaining_size() > 0) {
+      throw CLI::ValidationError(gateway::UnknownLoadWord(load_words, load->remaining().front()));
+    }
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : kBadConfiguration;
   }
   if (*check) return Check(path);
+  if (*load) return gateway::RunLoad(load_options);
   if (*demo) return Demo(demo->remaining());
   if (*interface) return RunInterface(embedded, options, first_process);
   return RunFile(path, options, first_process);

@@ -12,6 +12,12 @@ absl::Time MonotonicNow() {
   return absl::TimeFromTimespec(now);
 }
 
+absl::Duration ThreadCpuTime() {
+  timespec used;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return absl::DurationFromTimespec(used);
+}
+
 absl::Time WallNow() { return absl::Now(); }
 
 }  // namespace gateway::io

@@ -9,6 +9,9 @@ namespace gateway::io {
 // never goes back and has nothing to do with the calendar. Nanoseconds.
 absl::Time MonotonicNow();
 
+// What the calling thread has had of a core since it began.
+absl::Duration ThreadCpuTime();
+
 // The calendar: for log lines and certificates only. It may jump.
 absl::Time WallNow();
 
