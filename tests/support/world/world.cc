@@ -426,6 +426,7 @@ bool World::SolveJobs() {
 // ---- The network ------------------------------------------------------------------------------
 
 bool World::TakeFrames() {
+  if (options_.hands_off) return false;
   bool any = false;
   std::array<io::RxFrame, io::kBatch> frames;
   for (uint8_t i = 0; i < far_.size(); ++i) {

@@ -58,6 +58,7 @@ struct WorldOptions {
   int loss_percent = 0, duplicate_percent = 0;
   absl::Duration least_delay = absl::Milliseconds(5), most_delay = absl::Milliseconds(5);
   size_t port_slots = 1024;
+  bool hands_off = false;  // the far ports are somebody else's: there is no network and no caller
   gateway::io::KeyLog* keylog = nullptr;
   // A router in front of the gateway has this address, which clients dial, and forwards to it.
   std::optional<stack::Ip4> public_address = {};
