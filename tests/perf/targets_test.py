@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""Tests of perf/targets: what is measured at which rate, and when a target counts as missed."""
+
+import unittest
+
+from measure_test import FakeLab, RecordedDriver
+
+import servers
+import targets
+
+
+class Targets(unittest.TestCase):
+    @staticmethod
+    def row(limit, value, at_least=False):
+        def figure():
+            if isinstance(value, Exception):
+                raise value
+            return value, 0.0, "a remark"
+        return targets.measure(targets.Target("t", "title", "us", limit, figure, at_least), 1, 0)[2:]
+
+    def setUp(self):
+        self.told, targets.tell = targets.tell, lambda _: None
+
+    def tearDown(self):
+        targets.tell = self.told
+
+    def test_a_target_is_missed_by_a_factor(self):
+        self.assertEqual(self.row(2, 1.0), ["at most 2.00", "1.00", "0.500", "a remark"])
+        self.assertEqual(self.row(2, 3.0)[2], "1.50 missed")
+        self.assertEqual(self.row(12, 6.0, at_least=True)[2], "2.00 missed")
+        self.assertEqual(self.row(12, 24.0, at_least=True)[2], "0.500")
+
+    def test_a_row_without_a_figure_says_why(self):
+        self.assertEqual(self.row(2, servers.Unavailable("no bench")), ["at most 2.00", "-", "-", "no bench"])
+
+    def test_the_cost_is_taken_near_the_highest_rate_which_is_looked_for_once(self):
+        driver = RecordedDriver(own_limit=True)
+        it = targets.Context("/nowhere", FakeLab().cores, 5)
+        it.on = lambda _, use: use(driver, 0.1)
+        for _ in range(2):
+            value, _, note = it.cost("up:udp:1400")
+            self.assertAlmostEqual(value, 4.0)  # (0.5 s - 0.1) over 100,000
+            self.assertIn("at least", note)
+        self.assertEqual([options["traffic"] for options in driver.asked],
+                         ["up:udp:1400:4000"] + 2 * [["up:udp:1400:90000"]])
+        self.assertEqual([options["prepare"] for options in driver.asked], [2, 6, 6])
+
+
+if __name__ == "__main__":
+    unittest.main()
