@@ -37,7 +37,7 @@ set(doors
   "gtest/|gmock/"                "tests/"
   "benchmark/"                   "perf/"
   "nftables/"                    "gateway/io/"
-  "(sys|net|netinet|linux|arpa|netpacket)/"  "(gateway/io|tests/gateway/io)/"
+  "(sys|net|netinet|linux|arpa|netpacket)/"  "(gateway/io|tests/gateway/(io|shard))/"
   "(thread|mutex|shared_mutex|condition_variable|future)$"  "(gateway|tests|perf)/"
   "(iostream|fstream)$"          "(gateway|conf|tests|perf)/")
 
