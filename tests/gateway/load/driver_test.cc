@@ -303,8 +303,12 @@ TEST_F(LoadTest, RekeysWithoutALoss) {
 
 // ---- What goes wrong --------------------------------------------------------------------------
 
+// For a wire that treats frames as packets.
+void WithoutSuperframes(conf::Model& model) { model.io.superframes = false; }
+
 class FaultTest : public LoadTest {
  protected:
+  FaultTest() { MakeWorld(WithoutSuperframes); }
   Report RunWith(FaultyPort& port, FaultyPort::Fault fault) {
     return Run([&port, fault] { port.Do(fault, 10); },
                [&port] { port.Do(FaultyPort::Fault::kNone, 1); });
@@ -398,6 +402,7 @@ TEST_F(LoadTest, ChurnLogsInAgain) {
 }
 
 TEST_F(LoadTest, FindsARate) {
+  MakeWorld(WithoutSuperframes);
   // Ten packets each half millisecond get through: 20,000 a second.
   absl::Time moment;
   int room = 0;
