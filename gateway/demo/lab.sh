@@ -16,8 +16,9 @@
 #             has none there
 #   internet  10.200.0.2, with an iperf3 server
 #
-# Every veth keeps the offloads it was born with. Names begin with adit$$, so that labs can run side by
-# side; everything else lies in one folder. lab_close takes all of it away, however the script ends.
+# Every veth keeps the offloads it was born with, but for those towards guests (wire). Names begin with
+# adit$$, so that labs can run side by side; everything else lies in one folder. lab_close takes all of
+# it away, however the script ends.
 #
 # Needs root, the programs of DEMO_TOOLS, and the guests' root file system made by mkguest.
 
@@ -31,6 +32,7 @@ PSK=first-light-key
 DEMO_TOOLS='linux.uml user-mode-linux
 mmdebstrap mmdebstrap
 ip iproute2
+ethtool ethtool
 nft nftables
 setpriv util-linux
 iperf3 iperf3
@@ -102,11 +104,14 @@ place() {
   done
 }
 
-# wire PLACE INTERFACE PLACE INTERFACE: a veth between two places, as it is born.
+# wire PLACE INTERFACE PLACE INTERFACE: a veth between two places, as it is born. A guest sits at a c0
+# with a packet socket, and its kernel (6.1) does not know superframes of UDP datagrams, which a veth
+# would show it whole: these are cut up before.
 wire() {
   ip -n "$LAB-$1" link add "$2" type veth peer name "$4" netns "$LAB-$3"
   ip -n "$LAB-$1" link set "$2" up
   ip -n "$LAB-$3" link set "$4" up
+  [ "$2" != c0 ] || inside "$3" ethtool -K "$4" tx-udp-segmentation off >/dev/null 2>&1 || true
 }
 
 lab_straight() {
