@@ -1,7 +1,8 @@
 #!/bin/bash
-# demo.sh: what `adit demo` runs. A home client behind a NAT router dials in to adit and reaches a host
-# on the other side; the client is a real Linux (strongSwan, xl2tpd, pppd) in user-mode Linux. All of it
-# lives in network namespaces of its own and is gone at the end.
+# demo.sh [--own-client]: what `adit demo` runs. A home client behind a NAT router dials in to adit and
+# reaches a host on the other side; the client is a real Linux (strongSwan, xl2tpd, pppd) in user-mode
+# Linux. Where there is no user-mode Linux (it is for amd64 alone), and with --own-client, it is adit's
+# own: `adit load`. All of it lives in network namespaces of its own and is gone at the end.
 #
 # Environment: ADIT_BIN the program (default: the release build beside this script's source tree),
 # ADIT_BUILD_DIR where the client's root file system is kept (default: the build folder the program lies in,
@@ -9,6 +10,13 @@
 # Exit status 77: something is missing on this machine, and what was said.
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/lab.sh"
+
+OWN=
+case ${1:-} in
+  '') [ "$(uname -m)" = x86_64 ] || OWN=yes ;;
+  --own-client) OWN=yes ;;
+  *) echo "usage: adit demo [--own-client]" >&2; exit 2 ;;
+esac
 
 ADIT_BIN=${ADIT_BIN:-$(find_adit "$DEMO_DIR/../../build/release")}
 if [ -z "${ADIT_BUILD_DIR:-}" ]; then
@@ -34,6 +42,7 @@ require() {
   local tool package missing=()
   [ "$(id -u)" = 0 ] || { echo "adit demo needs root: it makes network namespaces." >&2; exit 77; }
   while read -r tool package; do
+    [[ -z $OWN || $package != @(user-mode-linux|mmdebstrap|iperf3) ]] || continue
     command -v "$tool" >/dev/null || missing+=("$package")
   done <<<"$DEMO_TOOLS"
   [ ${#missing[@]} = 0 ] || {
@@ -65,18 +74,48 @@ rate() {
     <<<"$OUTPUT"
 }
 
-main() {
-  local began=$EPOCHSECONDS size before summary
+picture() {
+  cat <<PICTURE
 
-  cat <<'PICTURE'
-
-  A real Linux client dials in to adit:
+  $1 dials in to adit:
 
      client             home router (NAT)             adit                       internet host
-     192.168.50.10 ---- 192.168.50.1 | 203.0.113.2 -- 203.0.113.1 | 10.200.0.1 -- 10.200.0.2
+     192.168.50.10 ---- 192.168.50.1 | 203.0.113.2 -- 203.0.113.1 | 10.200.0.1 -- $2
 
-  Four network namespaces on this machine; nothing outside them is touched.
+  Network namespaces of their own on this machine; nothing outside them is touched.
 PICTURE
+}
+
+start_adit() {
+  gateway_config 2 >"$LAB_DIR/adit.toml"
+  gateway_start "$LAB_DIR/adit.toml" "$LAB_DIR/adit.log" || give_up "adit does not come up"
+  say "$("$ADIT_BIN" --version), process $GATEWAY_PID" \
+    "uid $(process Uid), capabilities $(process CapEff): CAP_NET_RAW and nothing else" \
+    "The kernel has no address on these two interfaces; what answers there is adit:"
+  awk '/^\[\[(interface|pool)/ { on = 1; line = ""; next }
+       /^\[/ { on = 0 }
+       on && NF { line = line "  " $0 }
+       on && !NF { print "    " line; on = 0 }' "$LAB_DIR/adit.toml"
+}
+
+what_next() {
+  cat <<NEXT
+
+Done in $((EPOCHSECONDS - BEGAN)) s; everything the demo made is being taken away.
+
+What to do next:
+  conf/adit.toml          a configuration with every key explained
+  adit check FILE         finds its mistakes, adit run FILE runs it (as root, or with CAP_NET_RAW alone)
+  kill -USR1 PID          writes counters and sessions to the log
+  adit load --help        the measuring client, against this gateway or another
+  ./tests/run             builds with sanitizers and runs all tests, with a real Linux client among them
+NEXT
+}
+
+with_guest() {
+  local size before summary
+
+  picture "A real Linux client" $INTERNET
 
   step "The client's root file system"
   [ -f "$LAB_ROOT/guest/recipe" ] || say "made once, from Debian packages (half a minute) ..."
@@ -87,15 +126,7 @@ PICTURE
   lab_behind_nat 30000-40000 || give_up "no network namespaces"
   home_settings home1 alice wonderland
   guest_boot home1
-  gateway_config 2 >"$LAB_DIR/adit.toml"
-  gateway_start "$LAB_DIR/adit.toml" "$LAB_DIR/adit.log" || give_up "adit does not come up"
-  say "$("$ADIT_BIN" --version), process $GATEWAY_PID" \
-    "uid $(process Uid), capabilities $(process CapEff): CAP_NET_RAW and nothing else" \
-    "The kernel has no address on these two interfaces; what answers there is adit:"
-  awk '/^\[\[(interface|pool)/ { on = 1; line = ""; next }
-       /^\[/ { on = 0 }
-       on && NF { line = line "  " $0 }
-       on && !NF { print "    " line; on = 0 }' "$LAB_DIR/adit.toml"
+  start_adit
 
   step "The client boots in user-mode Linux"
   { guest_ready home1 && client home1 start; } || give_up "the client does not boot"
@@ -130,19 +161,44 @@ PICTURE
   client home1 disconnect || give_up "the client cannot hang up"
   gateway_stop 20 || give_up "adit ended with status $?"
   timeline "$before" | grep -v ' drop '
+}
 
-  cat <<NEXT
+# Both ends of the traffic are one process, so the client's cable and the host's are in one namespace.
+with_own_client() {
+  local before
 
-Done in $((EPOCHSECONDS - began)) s; everything the demo made is being taken away.
+  picture "adit's own client, adit load," 10.200.0.3
 
-What to do next:
-  conf/adit.toml          a configuration with every key explained
-  adit check FILE         finds its mistakes, adit run FILE runs it (as root, or with CAP_NET_RAW alone)
-  kill -USR1 PID          writes counters and sessions to the log
-  ./tests/run             builds with sanitizers and runs all tests, with this client among them
-NEXT
+  step "adit starts, with two shards"
+  place router adit internet
+  wire internet c0 router lan1
+  wire router wan adit s0
+  wire adit s1 internet i0
+  ip -n "$LAB-router" addr add 192.168.50.1/24 dev lan1
+  ip -n "$LAB-router" addr add 203.0.113.2/24 dev wan
+  ip -n "$LAB-internet" addr add $INTERNET/24 dev i0
+  masquerade router wan 30000-40000 || give_up "no network namespaces"
+  start_adit
+
+  step "alice dials in, sends 5,000 packets a second each way for 4 s, pings, and hangs up"
+  before=$(wc -c <"$LAB_DIR/adit.log")
+  OUTPUT=$(inside internet "$ADIT_BIN" load --interface c0 --source 192.168.50.10/24 --gateway 192.168.50.1 \
+    --server $SERVER --psk $PSK --user alice --password wonderland --far i0 --far-address 10.200.0.3/24 \
+    --traffic up:udp:1200:5000 --traffic down:udp:1200:5000 --ping 100 --duration 4 2>&1) ||
+    give_up "the client failed"
+  timeline "$before" | grep -v ' drop '
+
+  step "What the client has to say"
+  printf '%s\n' "$OUTPUT" | sed 's/^/   /'
+
+  step "adit ends"
+  before=$(wc -c <"$LAB_DIR/adit.log")
+  gateway_stop 20 || give_up "adit ended with status $?"
+  timeline "$before" | grep -v ' drop '
 }
 
 require
 lab_open "$ADIT_BUILD_DIR" 300
-main
+BEGAN=$EPOCHSECONDS
+if [ -n "$OWN" ]; then with_own_client; else with_guest; fi
+what_next
