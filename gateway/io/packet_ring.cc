@@ -14,6 +14,7 @@
 #include "gateway/io/frame_sender.h"
 #include "gateway/io/nic.h"
 #include "gateway/io/ring_socket.h"
+#include "gateway/io/xdp_sender.h"
 
 namespace gateway::io {
 namespace {
@@ -33,6 +34,7 @@ class PacketPort : public Port {
   struct Parts {
     std::unique_ptr<RingSocket> small, large;  // large: nullptr without fanout
     std::unique_ptr<FrameSender> sender;
+    std::unique_ptr<XdpSender> xdp;  // nullptr: everything leaves by `sender`
     uint32_t small_limit = 0;
     bool takes_udp_superframes = false;
   };
@@ -44,7 +46,7 @@ class PacketPort : public Port {
 
   size_t Receive(std::span<RxFrame> frames) override;
   void Release() override;
-  size_t Send(std::span<TxFrame> frames) override { return parts_.sender->Send(frames, stats_); }
+  size_t Send(std::span<TxFrame> frames) override;
   std::span<const int> fds() const override { return {fds_.data(), parts_.large ? 2U : 1U}; }
   absl::Status Steer(const SteeringRules& rules) override;
   bool TakesUdpSuperframes() const override { return parts_.takes_udp_superframes; }
@@ -86,6 +88,7 @@ std::pair<RingSocket*, const tpacket2_hdr*> PacketPort::Oldest() {
 
 size_t PacketPort::Receive(std::span<RxFrame> frames) {
   Release();
+  if (parts_.xdp) parts_.xdp->Flush();
   const size_t wanted = std::min(frames.size(), kBatch);
   size_t count = 0;
   while (count < wanted && copies_used_ < kCopies) {
@@ -137,6 +140,21 @@ void PacketPort::Release() {
   parts_.small->Release();
   if (parts_.large) parts_.large->Release();
   copies_used_ = 0;
+}
+
+// Both ways hand a frame to the driver before they return, so that turns keep the order; unless a
+// queueing discipline holds superframes back.
+size_t PacketPort::Send(std::span<TxFrame> frames) {
+  if (!parts_.xdp) return parts_.sender->Send(frames, stats_);
+  size_t sent = 0;
+  for (std::span<TxFrame> left = frames; !left.empty();) {
+    const bool plain = XdpSender::Takes(left.front());
+    const auto end = std::ranges::find(left, !plain, &XdpSender::Takes);
+    const auto turn = left.first(static_cast<size_t>(end - left.begin()));
+    sent += plain ? parts_.xdp->Send(turn, stats_) : parts_.sender->Send(turn, stats_);
+    left = left.subspan(turn.size());
+  }
+  return sent;
 }
 
 // An interface that goes down leaves an error on its sockets, which then count as readable until
@@ -251,6 +269,11 @@ class Opening {
     auto sender = FrameSender::Open(nic_.index, options_.send_buffer);
     if (!sender.ok()) return sender.status();
     parts.sender = std::move(*sender);
+    if (options_.xdp) {
+      auto xdp = XdpSender::Open(nic_.index, static_cast<uint32_t>(ports_.size()));
+      if (!xdp.ok()) return xdp.status();
+      parts.xdp = std::move(*xdp);
+    }
     ports_.push_back(std::move(parts));
     return absl::OkStatus();
   }

@@ -7,7 +7,8 @@
 // ring; the two rings of a shard are merged by the kernel's time stamps, so that order is kept.
 // TPACKET_V3 would make a lone packet wait half a millisecond for its block, and one ring of large
 // slots holds too few frames. Sending: sendmmsg on a socket of its own with protocol 0, which
-// receives nothing. Both ways every frame has its virtio_net_hdr (port.h).
+// receives nothing. Both ways every frame has its virtio_net_hdr (port.h). Plain frames can leave
+// by AF_XDP instead, which costs less (xdp_sender.h).
 //
 // Where the kernel refuses fanout and there is one shard, a single small ring with
 // PACKET_COPY_THRESH serves: superframes then come through the socket's queue, which under load
@@ -31,13 +32,14 @@ struct PacketOptions {
   size_t send_buffer = 4 << 20;  // bytes; the kernel may cut it
   bool promiscuous = true;       // needed where adit's MAC is not the interface's
   bool allow_fanout = true;      // false: the single-ring way, for one shard only
+  bool xdp = false;              // plain frames leave by AF_XDP; each shard by a queue of its own
 };
 
 // Opens the ports of interface `name`; element i belongs to shard i. They live and die together:
 // close all of them before opening the interface again. Errors are for people:
 //   PermissionDenied    CAP_NET_RAW is missing
 //   NotFound            no such interface (the text lists those there are)
-//   FailedPrecondition  the interface is down, or is no Ethernet
+//   FailedPrecondition  the interface is down, or is no Ethernet, or AF_XDP is not to be had
 //   InvalidArgument     options or rules out of range
 //   Unavailable         the kernel refused something: the text says what and why
 absl::StatusOr<std::vector<std::unique_ptr<Port>>> OpenPacketPorts(const std::string& name,
