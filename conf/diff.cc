@@ -55,7 +55,8 @@ void DiffNetwork(const Model& from, const Model& to, std::vector<std::string>& c
         .Key("nat", &Interface::nat)
         .Key("nat_addresses", &Interface::nat_addresses)
         .Key("proxy_arp", &Interface::proxy_arp)
-        .Key("adopt_anyway", &Interface::adopt_anyway);
+        .Key("adopt_anyway", &Interface::adopt_anyway)
+        .Key("io", &Interface::io);
   });
   Tables(from.routes, to.routes, "route", changed, [](Table<Route> table) {
     table.Key("prefix", &Route::prefix).Key("via", &Route::via).Key("interface", &Route::interface);

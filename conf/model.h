@@ -25,6 +25,9 @@ enum class Presence : uint8_t {
   kAdopt,  // the kernel's address is adit's alone while it runs
 };
 
+// How plain frames leave: by AF_PACKET like all others, or by AF_XDP.
+enum class FrameIo : uint8_t { kPacket, kXdp };
+
 // [[interface]]: a network interface of the host that adit speaks on.
 struct Interface {
   std::string name;  // as the kernel calls it, 1..15 characters
@@ -41,6 +44,7 @@ struct Interface {
   std::vector<stack::Ip4> nat_addresses;
   bool proxy_arp = false;     // answer ARP here for clients on line
   bool adopt_anyway = false;  // kAdopt even if somebody is logged in over this interface
+  FrameIo io = FrameIo::kPacket;
 };
 
 // [[route]]: at least one of `via` and `interface` is set.

@@ -46,6 +46,7 @@ void ReadInterface(Table& table, Interface& to) {
   table.Texts("nat_addresses", kMaxNatAddresses, Hosts(to.nat_addresses));
   table.Flag("proxy_arp", to.proxy_arp);
   table.Flag("adopt_anyway", to.adopt_anyway);
+  table.Text("io", Choice(to.io, {"packet", "xdp"}));
   table.Require("name");
 }
 

@@ -85,6 +85,7 @@ class Gateway {
   absl::Status OpenKeyLog();
   absl::Status EstablishPresence();
   absl::Status OpenInterfaces();
+  bool LeavesByXdp(const std::string& interface) const;
   absl::Status ForeseeMemory(const io::PacketOptions& rings);
   void MakeBoxes();
   void MakeCrew();
@@ -221,6 +222,7 @@ absl::Status Gateway::OpenInterfaces() {
     const shard::InterfaceSettings& interface = settings_->interfaces[i];
     options.promiscuous = interface.mac != presence_->nic(i).mac;
     options.steering = settings_->Steering(interface, own);
+    options.xdp = LeavesByXdp(interface.name);
     auto ports = io::OpenPacketPorts(interface.name, options);
     if (!ports.ok()) return ports.status();
     ports_.push_back(*std::move(ports));
@@ -234,6 +236,11 @@ absl::Status Gateway::OpenInterfaces() {
                "interface opened");
   }
   return absl::OkStatus();
+}
+
+bool Gateway::LeavesByXdp(const std::string& interface) const {
+  const auto it = std::ranges::find(model_.interfaces, interface, &conf::Interface::name);
+  return it != model_.interfaces.end() && it->io == conf::FrameIo::kXdp;
 }
 
 // Before any of it is taken.

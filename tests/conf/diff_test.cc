@@ -96,29 +96,31 @@ TEST(Diff, KeysAuthAndLogAtOnce) {
 }
 
 TEST(Diff, TheRestAtARestart) {
-  EXPECT_THAT(AtRestart([](Model& m) {
-                m.shards = 3;
-                m.interfaces[1].mtu = 1400;
-                m.routes.clear();
-                m.pools[0].first = m.pools[0].last = stack::Ip4{7};
-                m.ike.dpd = absl::Seconds(1);
-                m.l2tp.hello = absl::Seconds(1);
-                m.ppp.mru = 1280;
-                m.nat.first_port = 2000;
-                m.nat.last_port = 3000;
-                m.nat.quota = 64;
-                m.esp.linger = absl::Seconds(1);
-                m.crypto.engine = Crypto::Engine::kBotan;
-                m.io.superframes = false;
-                m.io.ring_slots = m.io.large_ring_slots = 64;
-                m.io.busy_poll = absl::ZeroDuration();
-                m.io.cpus = m.io.crew_cpus = {1};
-                m.limits.sessions = 5;
-              }),
-              ElementsAre("shards", "interface[1].mtu", "route", "pool[0].range", "ike.dpd",
-                          "l2tp.hello", "ppp.mru", "nat.ports", "nat.quota", "esp.linger",
-                          "crypto.engine", "io.superframes", "io.ring_slots", "io.large_ring_slots",
-                          "io.busy_poll", "io.cpus", "io.crew_cpus", "limits.sessions"));
+  EXPECT_THAT(
+      AtRestart([](Model& m) {
+        m.shards = 3;
+        m.interfaces[1].mtu = 1400;
+        m.interfaces[1].io = FrameIo::kXdp;
+        m.routes.clear();
+        m.pools[0].first = m.pools[0].last = stack::Ip4{7};
+        m.ike.dpd = absl::Seconds(1);
+        m.l2tp.hello = absl::Seconds(1);
+        m.ppp.mru = 1280;
+        m.nat.first_port = 2000;
+        m.nat.last_port = 3000;
+        m.nat.quota = 64;
+        m.esp.linger = absl::Seconds(1);
+        m.crypto.engine = Crypto::Engine::kBotan;
+        m.io.superframes = false;
+        m.io.ring_slots = m.io.large_ring_slots = 64;
+        m.io.busy_poll = absl::ZeroDuration();
+        m.io.cpus = m.io.crew_cpus = {1};
+        m.limits.sessions = 5;
+      }),
+      ElementsAre("shards", "interface[1].mtu", "interface[1].io", "route", "pool[0].range",
+                  "ike.dpd", "l2tp.hello", "ppp.mru", "nat.ports", "nat.quota", "esp.linger",
+                  "crypto.engine", "io.superframes", "io.ring_slots", "io.large_ring_slots",
+                  "io.busy_poll", "io.cpus", "io.crew_cpus", "limits.sessions"));
 }
 
 TEST(Diff, NoSecretIsEverSaid) {

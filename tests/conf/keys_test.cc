@@ -40,6 +40,7 @@ nat_addresses = ["203.0.113.2", "203.0.113.3"]
 name = "lan0"
 presence = "adopt"
 adopt_anyway = true
+io = "xdp"
 proxy_arp = true
 [[pool]]
 name = "staff"
@@ -93,6 +94,8 @@ flows = 5000
   EXPECT_TRUE(m.interfaces[1].adopt_anyway);
   EXPECT_TRUE(m.interfaces[1].proxy_arp);
   EXPECT_FALSE(m.interfaces[1].address);
+  EXPECT_EQ(m.interfaces[0].io, FrameIo::kPacket);
+  EXPECT_EQ(m.interfaces[1].io, FrameIo::kXdp);
   ASSERT_EQ(m.pools[0].routes.size(), 2u);
   EXPECT_EQ(m.pools[0].routes[1].Text(), "192.168.0.0/16");
   EXPECT_EQ(m.pools[0].domain, "corp.example.com");
