@@ -315,17 +315,20 @@ gateway = "192.168.77.1"'
 
 # gateway_interfaces SHARDS OUTSIDE_LINES INSIDE_LINES: how adit lives on s0 and on s1.
 gateway_interfaces() {
+  local io=${FRAME_IO:+"io = \"$FRAME_IO\""}
   cat <<TOML
 shards = $1
 
 [[interface]]
 name = "s0"
 $2
+$io
 serve = true
 
 [[interface]]
 name = "s1"
 $3
+$io
 nat = true
 TOML
 }
