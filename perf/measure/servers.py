@@ -334,11 +334,15 @@ class KernelStack(Server):
         return super().memory_kib() + kernel
 
 
+# The others' packets wait in the kernel's queues, which are megabytes long, too.
+LARGE_RINGS = "[io]\nring_slots = 16384\nlarge_ring_slots = 480"
+
+
 def every(place, work):
     """All rows of the comparison, in its order."""
     return [
-        Adit(place, work, "adit-botan", "adit, Botan", "botan"),
-        Adit(place, work, "adit-ipsec-mb", "adit, ipsec-mb", "ipsec-mb"),
+        Adit(place, work, "adit-botan", "adit, Botan", "botan", sections=LARGE_RINGS),
+        Adit(place, work, "adit-ipsec-mb", "adit, ipsec-mb", "ipsec-mb", sections=LARGE_RINGS),
         SoftEther(place, work),
         KernelStack(place, work),
     ]
