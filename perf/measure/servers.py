@@ -334,7 +334,9 @@ class KernelStack(Server):
         return super().memory_kib() + kernel
 
 
-# The others' packets wait in the kernel's queues, which are megabytes long, too.
+# Where the softirq shares the core, the rings have to hold what comes while the shard is kept off it,
+# or the search for the highest rate ends early for a moment's loss. The others' packets wait in the
+# kernel's queues, which are megabytes long, too.
 LARGE_RINGS = "[io]\nring_slots = 16384\nlarge_ring_slots = 480"
 
 

@@ -22,14 +22,12 @@ from cells import AT_LEAST, COST_SHARE, GROUPS, LOSS, NOT_QUIET
 from lab import Failed, Lab
 from load import Driver
 from peers import tell
-from servers import Adit, SoftEther, Unavailable
+from servers import LARGE_RINGS, Adit, SoftEther, Unavailable
 
 CBC, GCM = "aes256-sha1", "aes256gcm16"
 
-# Looking for packets that are not there yet is not what one costs; and where the softirq shares the
-# core, the rings have to hold what comes while the shard is kept off it, or the search for the highest
-# rate ends early for a moment's loss.
-FOR_COSTS = "[io]\nbusy_poll = 0\nring_slots = 16384\nlarge_ring_slots = 480"
+# Looking for packets that are not there yet is not what one costs.
+FOR_COSTS = f"{LARGE_RINGS}\nbusy_poll = 0"
 
 
 class Context:
