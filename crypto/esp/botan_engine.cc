@@ -69,13 +69,16 @@ bool BotanEngine::SealOne(const Work& work) {
 bool BotanEngine::OpenOne(const Work& work) {
   const Parts& parts = work.parts;
   const SaKeys& keys = *work.keys;
+  if (work.clear.data() != parts.ciphered.data()) {
+    std::copy(parts.ciphered.begin(), parts.ciphered.end(), work.clear.begin());
+  }
   if (IsGcm(*work.suite)) {
     return keys.gcm() != nullptr &&
-           keys.gcm()->Open(NonceOf(work), parts.header, parts.ciphered, parts.icv);
+           keys.gcm()->Open(NonceOf(work), parts.header, work.clear, parts.icv);
   }
   if (!HmacOf(*work.suite).Verify(keys.auth(), parts.authenticated, parts.icv)) return false;
   CbcCipher& cipher = CipherOf(decrypt_, *work.suite);
-  return cipher.Rekey(keys.cipher()) && cipher.Process(parts.iv, parts.ciphered);
+  return cipher.Rekey(keys.cipher()) && cipher.Process(parts.iv, work.clear);
 }
 
 }  // namespace crypto::esp

@@ -47,6 +47,7 @@ struct Work {
   Parts parts;
   const Suite* suite;
   const SaKeys* keys;  // made for this kind of engine and for this direction
+  ByteSpan clear;      // opening: where the clear text goes; all of `ciphered`, or apart from it
   bool done;           // out
 };
 
@@ -64,7 +65,7 @@ class Engine {
   // Encrypts `ciphered` in place under the IV that stands in `iv`, and writes the ICV. `done` is
   // false only if the keys are another engine's.
   virtual void Seal(std::span<Work> batch) = 0;
-  // `done` says whether the ICV is right, found in constant time: then `ciphered` is clear text.
+  // `done` says whether the ICV is right, found in constant time: then `clear` is clear text.
   // Otherwise it is rubbish; nothing else has changed, and no other packet of the batch is
   // affected.
   virtual void Open(std::span<Work> batch) = 0;

@@ -272,9 +272,9 @@ void IpsecMbEngine::ComputeGcm(Work& work, Direction direction) {
   std::copy(parts.iv.begin(), parts.iv.end(), std::copy(salt.begin(), salt.end(), nonce.begin()));
   std::array<std::byte, kGcmTagSize> tag;
   gcm_context_data context;
-  uint8_t* const text = stack::AsU8(parts.ciphered);
-  compute(static_cast<const gcm_key_data*>(GcmPlace(work.keys->schedule().data())), &context, text,
-          text, parts.ciphered.size(), stack::AsU8(ByteSpan(nonce)), stack::AsU8(parts.header),
+  compute(static_cast<const gcm_key_data*>(GcmPlace(work.keys->schedule().data())), &context,
+          stack::AsU8(seals ? parts.ciphered : work.clear), stack::AsU8(parts.ciphered),
+          parts.ciphered.size(), stack::AsU8(ByteSpan(nonce)), stack::AsU8(parts.header),
           parts.header.size(), stack::AsU8(ByteSpan(tag)), tag.size());
   if (seals) {
     std::copy(tag.begin(), tag.end(), parts.icv.begin());
@@ -323,7 +323,7 @@ void IpsecMbEngine::Fill(IMB_JOB& job, Work& work, size_t lane, Direction direct
   job.cipher_direction = seals ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT;
   job.chain_order = seals ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
   job.src = stack::AsU8(parts.authenticated);
-  job.dst = stack::AsU8(parts.ciphered);
+  job.dst = stack::AsU8(seals ? parts.ciphered : work.clear);
   job.cipher_start_src_offset_in_bytes = parts.header.size() + parts.iv.size();
   job.msg_len_to_cipher_in_bytes = parts.ciphered.size();
   job.hash_start_src_offset_in_bytes = 0;

@@ -33,12 +33,20 @@ Drop MayPass(const InboundSa& sa, uint32_t sequence) {
 
 uint32_t SequenceOf(const Parts& parts) { return stack::Load32(parts.header.data() + 4); }
 
+// Parts are made for sealing, too, and so can be written to. Opening only reads them.
+ByteSpan SourceOf(const OpenJob& job) {
+  if (job.source.empty()) return job.packet;
+  return {const_cast<std::byte*>(job.source.data()), job.source.size()};
+}
+
 // Before the engine: what needs no key.
 Drop Prepare(const OpenJob& job, Work& work) {
   const InboundSa& sa = *job.sa;
   // 1. All parts are there, and whole blocks between them.
   if (!IsWhole(sa.suite, job.packet.size())) return Drop::kTruncated;
-  work = {CutUp(sa.suite, job.packet), &sa.suite, &sa.keys, false};
+  const Parts parts = CutUp(sa.suite, SourceOf(job));
+  const size_t before = parts.header.size() + parts.iv.size();
+  work = {parts, &sa.suite, &sa.keys, job.packet.subspan(before, parts.ciphered.size()), false};
   // 2. The sequence number claims to be new: the cheap check first.
   return MayPass(sa, SequenceOf(work.parts));
 }
@@ -52,7 +60,7 @@ Drop Finish(OpenJob& job, const Work& work) {
   if (const Drop drop = MayPass(sa, sequence); drop != Drop::kNone) return drop;
   if (!work.done) return Drop::kBadIcv;
   // 6. Padding and next header off.
-  if (!StripPadding(work.parts.ciphered, job)) return Drop::kBadPadding;
+  if (!StripPadding(work.clear, job)) return Drop::kBadPadding;
   // 7. The number is the peer's own: now it counts.
   sa.replay.Commit(sequence);
   ++sa.counters.packets;

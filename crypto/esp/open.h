@@ -1,4 +1,4 @@
-// Opening ESP: from the packet on the wire to its payload, in place (RFC 4303 section 3.4).
+// Opening ESP: from the packet on the wire to its payload, in place or not (RFC 4303 section 3.4).
 // In the packet's way after the SA was found by its SPI (sad.h), before the inner UDP and L2TP.
 //
 //   packet   | SPI | sequence | IV | payload | padding | pad length | next header | ICV |
@@ -21,6 +21,9 @@ namespace crypto::esp {
 struct OpenJob {
   ByteSpan packet;  // from the SPI to the end of the ICV; overwritten from the IV on
   InboundSa* sa;
+  // Where the packet lies if it is not in `packet` yet, which then is only room for it: of the same
+  // size, and with nothing in it afterwards but the payload. Saves a copy.
+  ByteView source = {};
 
   stack::Drop drop = stack::Drop::kNone;  // out; the rest means something only if kNone
   ByteSpan payload = {};                  // out: within `packet`

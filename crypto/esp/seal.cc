@@ -35,7 +35,7 @@ Drop Prepare(const SealJob& job, IvSource& ivs, Work& work) {
   stack::Store32(header.data(), sa.spi.value);
   stack::Store32(header.data() + 4, ++sa.sequence);
   // 5. An IV no packet had before.
-  work = {CutUp(sa.suite, buf.bytes()), &sa.suite, &sa.keys, false};
+  work = {CutUp(sa.suite, buf.bytes()), &sa.suite, &sa.keys, {}, false};
   if (IsGcm(sa.suite)) {
     stack::Store64(work.parts.iv.data(), sa.next_iv++);
   } else {

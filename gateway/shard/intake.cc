@@ -32,6 +32,13 @@ IpProtocol ProtocolOf(const stack::PacketBuf& packet) {
   return static_cast<IpProtocol>(packet.bytes()[9]);
 }
 
+// RFC 3948 section 2.1, and not IKE behind its marker (section 2.2).
+bool IsEspInUdp(const stack::wire::Udp& udp) {
+  const stack::ByteView payload = udp.payload();
+  return udp.destination_port() == ike::kFloatedPort && payload.size() >= kNonEspMarker &&
+         stack::Load32(payload.data()) != 0;
+}
+
 void PullIpHeader(stack::PacketBuf& packet) {
   packet.Pull((static_cast<size_t>(packet.bytes()[0]) & 15U) * 4);
 }
@@ -45,6 +52,7 @@ size_t Shard::ReceiveFrom(absl::Time now, uint8_t interface) {
   const size_t count = port.Receive(frames);
   for (size_t i = 0; i < count; ++i) TakeFrame(now, interface, frames[i]);
   if (count == 0) return 0;
+  up_.TakeOver(now);
   down_.TakeOver(now);
   port.Release();
   return count;
@@ -63,6 +71,7 @@ void Shard::TakeFrame(absl::Time now, uint8_t interface, const io::RxFrame& fram
   }
   const uint8_t owner = io::ShardOf(frame.bytes, tables_.steering[interface]);
   if (segments.count() > 1 && owner == env_.index) return TakeTrain(now, interface, segments);
+  if (owner == env_.index && TakeEspWhereItLies(now, interface, frame.bytes)) return;
   for (size_t i = 0; i < segments.count(); ++i) {
     stack::PacketBuf packet = segments.Next(tables_.pool);
     if (!packet) {
@@ -75,6 +84,39 @@ void Shard::TakeFrame(absl::Time now, uint8_t interface, const io::RxFrame& fram
       if (drop != Drop::kNone) tables_.stats.Drop(drop);
     }
   }
+}
+
+// Nearly all that comes from clients is ESP to us, and needs no copy of its own: opening it makes
+// one. Takes only what the stages below would take to the same end; what is strange in any way is
+// theirs to judge.
+bool Shard::TakeEspWhereItLies(absl::Time now, uint8_t interface, stack::ByteView frame) {
+  const auto ethernet = stack::wire::Ethernet::Parse(frame);
+  if (!ethernet.ok() || ethernet->type() != stack::wire::EtherType::kIp4 ||
+      ethernet->destination() != env_.settings->interfaces[interface].mac) {
+    return false;
+  }
+  const auto packet = stack::wire::Ip4Packet::Parse(frame.subspan(stack::wire::Ethernet::kSize));
+  if (!packet.ok() || packet->is_fragment() || !packet->ChecksumHolds() ||
+      stack::ip::IsMartian(packet->source(), packet->destination()) ||
+      env_.settings->IsClient(packet->source())) {
+    return false;
+  }
+  const auto owner = tables_.OwnerOf(packet->destination());
+  if (!owner || !env_.settings->interfaces[*owner].serve || IsKernels(*owner, packet->bytes())) {
+    return false;
+  }
+  stack::Endpoint from{packet->source(), 0}, to{packet->destination(), 0};
+  if (packet->protocol() == IpProtocol::kEsp) {
+    up_.AddBorrowed(now, packet->payload(), from, to, false);
+    return true;
+  }
+  if (packet->protocol() != IpProtocol::kUdp) return false;
+  const auto udp = stack::wire::Udp::Parse(packet->payload());
+  if (!udp.ok() || !IsEspInUdp(*udp)) return false;
+  from.port = udp->source_port();
+  to.port = udp->destination_port();
+  up_.AddBorrowed(now, udp->payload(), from, to, true);
+  return true;
 }
 
 // A superframe costs what its head costs where it can: whoever takes that takes the others along.
@@ -152,11 +194,7 @@ Drop Shard::Classify(absl::Time now, uint8_t interface, stack::PacketBuf& packet
 Drop Shard::ToUs(absl::Time now, uint8_t interface, uint8_t owner, stack::PacketBuf& packet) {
   const InterfaceSettings& settings = env_.settings->interfaces[owner];
   const IpProtocol protocol = ProtocolOf(packet);
-  if (settings.shared) {
-    const io::SteeringRules& rules = tables_.steering[owner];
-    const presence::Share share{settings.serve, rules.nat_first, rules.nat_last};
-    if (!presence::IsOurs(share, std::as_const(packet).bytes())) return Drop::kKernels;
-  }
+  if (IsKernels(owner, std::as_const(packet).bytes())) return Drop::kKernels;
   if (protocol == IpProtocol::kEsp && settings.serve) {
     const stack::Endpoint from{SourceOf(packet), 0}, to{DestinationOf(packet), 0};
     PullIpHeader(packet);
@@ -177,6 +215,14 @@ Drop Shard::ToUs(absl::Time now, uint8_t interface, uint8_t owner, stack::Packet
   return Drop::kNone;
 }
 
+// Of a packet to the address of interface `owner`, which the kernel may have as well.
+bool Shard::IsKernels(uint8_t owner, stack::ByteView packet) const {
+  const InterfaceSettings& settings = env_.settings->interfaces[owner];
+  if (!settings.shared) return false;
+  const io::SteeringRules& rules = tables_.steering[owner];
+  return !presence::IsOurs({settings.serve, rules.nat_first, rules.nat_last}, packet);
+}
+
 // kNoService: not one of our ports; the packet is untouched and may be a client's.
 Drop Shard::TakeUdp(absl::Time now, uint8_t interface, bool serve, stack::PacketBuf& packet) {
   const stack::Ip4 source = SourceOf(packet), destination = DestinationOf(packet);
@@ -190,8 +236,7 @@ Drop Shard::TakeUdp(absl::Time now, uint8_t interface, bool serve, stack::Packet
   if (port != ike::kIkePort && port != ike::kFloatedPort) return Drop::kNoService;
   const stack::Endpoint from{source, udp->source_port()}, to{destination, port};
   const stack::ByteView payload = udp->payload();
-  const bool is_esp = port == ike::kFloatedPort && payload.size() >= kNonEspMarker &&
-                      stack::Load32(payload.data()) != 0;
+  const bool is_esp = IsEspInUdp(*udp);
   if (port == ike::kFloatedPort && payload.size() < kNonEspMarker) {
     return payload.size() == 1 && payload[0] == kKeepalive ? Drop::kNatKeepalive : Drop::kTruncated;
   }
@@ -221,12 +266,7 @@ void Shard::AddEsp(absl::Time now, stack::PacketBuf packet, const stack::Endpoin
   train_ = {};
   for (size_t at = 0; at < rest.payload.size(); at += rest.segment) {
     const size_t size = std::min<size_t>(rest.segment, rest.payload.size() - at);
-    stack::PacketBuf next = tables_.pool.Copy(rest.payload.subspan(at, size));
-    if (next) {
-      up_.Add(now, std::move(next), from, to, true);
-    } else {
-      tables_.stats.Drop(Drop::kPoolDry);
-    }
+    up_.AddBorrowed(now, rest.payload.subspan(at, size), from, to, true);
   }
 }
 

@@ -34,6 +34,7 @@ struct Packet {
   uint8_t next_header = 0;        // up: what ESP said is inside
   bool mailed = false;            // down: from another shard, which had no client of that address
   stack::Endpoint from, to;       // up: the outer ends
+  stack::ByteView lies;           // up: where it lies until it is opened, if not in `buf`
   crypto::esp::InboundSa* sa = nullptr;
   Peer* peer = nullptr;        // the subscriber it comes from or goes to
   Session* session = nullptr;  // that subscriber's PPP session

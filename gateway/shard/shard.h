@@ -82,11 +82,13 @@ class Shard {
   // intake.cc: stages 1 to 4 of both ways
   size_t ReceiveFrom(absl::Time now, uint8_t interface);
   void TakeFrame(absl::Time now, uint8_t interface, const io::RxFrame& frame);
+  bool TakeEspWhereItLies(absl::Time now, uint8_t interface, stack::ByteView frame);
   void TakeTrain(absl::Time now, uint8_t interface, Segmenter& segments);
   void TakeEthernet(absl::Time now, uint8_t interface, stack::PacketBuf frame);
   void TakePacket(absl::Time now, uint8_t interface, stack::PacketBuf packet);
   void TakeWhole(absl::Time now, uint8_t interface, stack::PacketBuf packet);
   stack::Drop Classify(absl::Time now, uint8_t interface, stack::PacketBuf& packet);
+  bool IsKernels(uint8_t owner, stack::ByteView packet) const;
   stack::Drop ToUs(absl::Time now, uint8_t interface, uint8_t owner, stack::PacketBuf& packet);
   stack::Drop TakeUdp(absl::Time now, uint8_t interface, bool serve, stack::PacketBuf& packet);
   void AddEsp(absl::Time now, stack::PacketBuf packet, const stack::Endpoint& from,

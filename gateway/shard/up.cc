@@ -23,6 +23,10 @@ constexpr uint8_t kUdpProtocol = 17, kNoNextHeader = 59;
 constexpr uint16_t kTcpIpHeaders = 40;  // RFC 6691
 
 stack::ByteView BytesOf(const Packet& packet) { return packet.buf.bytes(); }
+// Before it is opened.
+stack::ByteView SealedBytesOf(const Packet& packet) {
+  return packet.lies.empty() ? BytesOf(packet) : packet.lies;
+}
 bool DontFragment(const Packet& packet) {
   return (static_cast<uint8_t>(BytesOf(packet)[6]) & 0x40) != 0;
 }
@@ -41,6 +45,16 @@ void Up::Add(absl::Time now, stack::PacketBuf buf, const stack::Endpoint& from,
   packet.udp_encapsulated = udp_encapsulated;
 }
 
+void Up::AddBorrowed(absl::Time now, stack::ByteView bytes, const stack::Endpoint& from,
+                     const stack::Endpoint& to, bool udp_encapsulated) {
+  stack::PacketBuf room = tables_.pool.Get(bytes.size());
+  if (!room) return tables_.stats.Drop(Drop::kPoolDry);
+  room.Append(bytes.size());
+  Add(now, std::move(room), from, to, udp_encapsulated);
+  batch_.packets().back().lies = bytes;
+  borrows_ = true;
+}
+
 // The stages, in the order of a packet's way.
 void Up::Run(absl::Time now) {
   if (batch_.empty()) return;
@@ -57,10 +71,11 @@ void Up::Run(absl::Time now) {
   batch_.Stage([this, now](Packet& p) { return NatOutbound(now, p); });          // 14
   batch_.Stage([this, now](Packet& p) { return Emit(now, p); });                 // 15
   batch_.Clear();
+  borrows_ = false;
 }
 
 Drop Up::FindSa(Packet& packet) {
-  const auto header = stack::wire::Esp::Parse(BytesOf(packet));
+  const auto header = stack::wire::Esp::Parse(SealedBytesOf(packet));
   if (!header.ok()) return header.error();
   packet.sa = tables_.sad.Find({header->spi()});
   return packet.sa == nullptr ? PassOn(packet, {header->spi()}) : Drop::kNone;
@@ -71,14 +86,16 @@ Drop Up::PassOn(Packet& packet, esp::Spi spi) {
   const auto shard = peers_.ElsewhereOf(spi);
   if (!shard) return Drop::kUnknownSpi;
   const Drop drop =
-      post_.SendPacket(*shard, {Entry::kEsp, 0, packet.from, packet.to}, BytesOf(packet));
+      post_.SendPacket(*shard, {Entry::kEsp, 0, packet.from, packet.to}, SealedBytesOf(packet));
   if (drop == Drop::kNone) packet.buf.Release();
   return drop;
 }
 
 void Up::OpenAll(absl::Time now) {
   const std::span<Packet> packets = batch_.packets();
-  for (size_t i = 0; i < packets.size(); ++i) jobs_[i] = {packets[i].buf.bytes(), packets[i].sa};
+  for (size_t i = 0; i < packets.size(); ++i) {
+    jobs_[i] = {packets[i].buf.bytes(), packets[i].sa, packets[i].lies};
+  }
   esp::Open(*tables_.esp, {jobs_.data(), packets.size()});
   size_t i = 0;
   batch_.Stage([this, now, &i](Packet& packet) { return TakeOpened(now, packet, jobs_[i++]); });
@@ -93,6 +110,7 @@ Drop Up::TakeOpened(absl::Time now, Packet& packet, const esp::OpenJob& job) {
   if (job.next_header == kNoNextHeader) return Drop::kSwallowed;  // RFC 4303 section 2.6
   if (job.next_header != kUdpProtocol) return Drop::kInnerNotL2tp;
   const auto front = static_cast<size_t>(job.payload.data() - packet.buf.bytes().data());
+  packet.lies = {};
   packet.buf.Pull(front);
   packet.buf.Trim(packet.buf.size() - job.payload.size());
   return Drop::kNone;

@@ -30,6 +30,13 @@ class Up {
   // An ESP packet for us, from its SPI on, with its outer ends (ports 0 for protocol 50).
   void Add(absl::Time now, stack::PacketBuf packet, const stack::Endpoint& from,
            const stack::Endpoint& to, bool udp_encapsulated);
+  // The same, of memory that stays as it is until TakeOver.
+  void AddBorrowed(absl::Time now, stack::ByteView packet, const stack::Endpoint& from,
+                   const stack::Endpoint& to, bool udp_encapsulated);
+  // Nothing is borrowed any more.
+  void TakeOver(absl::Time now) {
+    if (borrows_) Run(now);
+  }
   void Run(absl::Time now);
 
  private:
@@ -60,6 +67,7 @@ class Up {
   Down& down_;
   Post& post_;
   Batch batch_;
+  bool borrows_ = false;
   std::array<esp::OpenJob, kBatch> jobs_;
 };
 
