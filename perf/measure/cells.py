@@ -89,10 +89,14 @@ class Bench:
         self.idle, _ = onecore.idle_share(cores.serving, len(cores.serving + cores.other))
 
     def fill(self):
+        place = self.driver.lab
+        place.cut(True)
+        place.gather(False)
         self._memory()
         self._idle_ping()
         for group in self.plan.groups:
             self._logins(group)
+        place.gather(True)
         for kind in self.plan.kinds:
             for way in ("up", "down"):
                 self._traffic(way, kind)
@@ -159,6 +163,7 @@ class Bench:
                    "warmup": self.plan.warmup_s, "duration": self.plan.seconds}
         if kind == "tcp":
             options["far-gso"] = way == "down"
+        options["gso"] = way == "up"  # cut on the wire
         return options
 
     def _traffic(self, way, kind):

@@ -1,25 +1,25 @@
 """targets: adit against the figures set for it, each measured as perf/measure/README.md says; what
 perf/baseline.md is made of.
 
-Environment: as for peers.py; ADIT_BENCH_DIR the folder of bench_prim and bench_shards (without it
-the rows that want them say so).
+Environment: as for peers.py; ADIT_BENCH_DIR the folder of io_limit and the benches (without it the
+rows that want them say so).
 """
 
 import argparse
 import fnmatch
-import json
 import math
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 
+import limits
 import onecore
 import report
 from cells import AT_LEAST, COST_SHARE, GROUPS, LOSS, NOT_QUIET
 from lab import Failed, Lab
+from limits import bench
 from load import Driver
 from peers import tell
 from servers import LARGE_RINGS, Adit, SoftEther, Unavailable
@@ -29,6 +29,18 @@ CBC, GCM = "aes256-sha1", "aes256gcm16"
 # Looking for packets that are not there yet is not what one costs.
 FOR_COSTS = f"{LARGE_RINGS}\nbusy_poll = 0"
 
+# What is sent in the rows that say what a packet costs: `adit load`'s traffic, and its options. cut: the
+# client's superframes are cut on the wire.
+COSTS = {
+    "down": ("down:tcp:1400", {"far-gso": True}),
+    "up": ("up:udp:1400", {"cut": True}),
+    "up-gso": ("up:udp:1400", {"gso": True}),
+    "esp-up": ("up:udp:1400", {"nat-t": "off"}),
+    "esp-down": ("down:tcp:1400", {"nat-t": "off", "far-gso": True}),
+    "gcm-down": ("down:tcp:1400", {"esp": GCM, "far-gso": True}),
+    "gcm-up": ("up:udp:1400", {"esp": GCM, "cut": True}),
+}
+
 
 class Context:
     """What a row's measurement may use; every call of a method is one run on a fresh lab."""
@@ -36,6 +48,7 @@ class Context:
     def __init__(self, work, cores, seconds):
         self.work, self.cores, self.seconds = work, cores, seconds
         self.rates = {}  # found before, by what was sent
+        self.pps = 0     # at which the last cost was taken
 
     def adit(self, place, shards=1, **more):
         return Adit(place, self.work, shards=shards, **more)
@@ -54,19 +67,28 @@ class Context:
 
     # ---- the costs ----
 
-    def cost(self, spec, esp=CBC, make=None, shards=1, **options):
+    def row(self, name, **more):
+        """The cost of a row of COSTS."""
+        spec, options = COSTS[name]
+        return self.cost(spec, **options, **more)
+
+    def cost(self, spec, esp=CBC, make=None, shards=1, cut=False, **options):
         """Microseconds of the serving core a packet, at COST_SHARE of the highest rate of
         spec: "up:udp:1400", or several, which share it."""
         make = make or (lambda place: self.adit(place, shards, sections=FOR_COSTS))
         wishes = {"clients": 8, "esp": esp, "burst": 32, **options}
+        if cut:
+            wishes["gso"] = True
         specs = spec.split(",")
 
         def use(driver, idle):
-            key = (spec, shards, driver.server.name, str(sorted(wishes.items())))
+            driver.lab.cut(cut)
+            key = (spec, cut, shards, driver.server.name, str(sorted(wishes.items())))
             if key not in self.rates:
                 self.rates[key] = self._highest(driver, specs[0], wishes)
             pps, limit = self.rates[key]
-            pps = math.ceil(pps * COST_SHARE / len(specs))
+            self.pps = math.ceil(pps * COST_SHARE)
+            pps = math.ceil(self.pps / len(specs))
             run = driver.run({**wishes, "traffic": [f"{one}:{pps}" for one in specs],
                               "prepare": self._prepare(specs, self.seconds + 1), "duration": self.seconds})
             packets = sum(run.report.received(way) for way in ("up", "down"))
@@ -92,10 +114,20 @@ class Context:
         """Ahead where there is one way only: prepared packets are of little use beside others."""
         return seconds if len(specs) == 1 and specs[0].startswith("up:") else None
 
+    def of_limits(self, name):
+        """A row of COSTS against its I/O and its ESP by themselves, at the same rate."""
+        us, foreign, _ = self.row(name)
+        way = limits.WAYS[name]
+        io, more = limits.io_us(self.cores, way, self.pps, self.seconds)
+        esp = limits.esp_us(way)
+        note = f"{us:.2f} us against {io:.2f} of I/O and {esp:.2f} of ESP, {self.pps / 1000:.0f} kpps"
+        return us / (io + esp), max(foreign, more), note
+
     # ---- the way of a lone packet ----
 
     def ping(self, share):
         def use(driver, _):
+            driver.lab.gather(False)
             run = driver.run({"clients": 1, "ping": 10, "duration": max(self.seconds, 5)})
             return run.report.ping_us(share), run.foreign, ""
 
@@ -104,6 +136,7 @@ class Context:
     def ping_in_a_storm(self):
         """An established client's p99 while 200 others a second log in, crew beside the load."""
         def use(driver, _):
+            driver.lab.gather(False)
             seconds, quiet = max(self.seconds, 5), {"clients": 1, "ping": 10}
             calm = driver.run({**quiet, "duration": seconds}).report.ping_us("p99")
             storm = Driver(driver.lab, driver.server, os.path.join(self.work, "storm"))
@@ -162,13 +195,15 @@ class Context:
     # ---- ratios ----
 
     def softether(self, way):
-        theirs, foreign, _ = self.cost(f"{way}:udp:1400", make=lambda place: SoftEther(place, self.work))
-        ours, more, _ = self.cost(f"{way}:udp:1400")
+        cut = way == "up"
+        theirs, foreign, _ = self.cost(f"{way}:udp:1400", make=lambda place: SoftEther(place, self.work), cut=cut)
+        ours, more, _ = self.cost(f"{way}:udp:1400", cut=cut)
         return theirs / ours, max(foreign, more), f"{theirs:.1f} against {ours:.2f} us"
 
     def two_shards(self, spec):
-        one, foreign, _ = self.cost(spec)
-        two, more, _ = self.cost(spec, shards=2)
+        cut = spec.startswith("up:")
+        one, foreign, _ = self.cost(spec, cut=cut)
+        two, more, _ = self.cost(spec, shards=2, cut=cut)
         return two / one, max(foreign, more), f"{one:.2f} and {two:.2f} us"
 
     def mpps(self, spec):
@@ -189,22 +224,6 @@ def _storm(driver, seconds, failure):
 # ---- what benches say -----------------------------------------------------------------------------------
 
 GROUP_NUMBERS = {"modp2048": 14, "ecp256": 19}
-
-
-def bench(program, name, repetitions=5):
-    """The median of a bench whose name matches, as the bench program prints it in JSON."""
-    path = os.path.join(os.environ.get("ADIT_BENCH_DIR", ""), program)
-    if not os.path.exists(path):
-        raise Unavailable(f"no {program}: set ADIT_BENCH_DIR to the folder of the benches")
-    done = subprocess.run(
-        [path, f"--benchmark_filter={name}", f"--benchmark_repetitions={repetitions}",
-         "--benchmark_format=json", "--benchmark_min_time=0.1", "--benchmark_report_aggregates_only=true"],
-        capture_output=True, text=True, check=False, timeout=300)
-    try:
-        rows = json.loads(done.stdout)["benchmarks"]
-    except ValueError as error:
-        raise Failed(f"{program} has no bench {name}") from error
-    return next(row for row in rows if row.get("aggregate_name") == "median")
 
 
 def cpu_time_s(row):
@@ -239,16 +258,15 @@ def targets(it):
     """All rows; it is a Context."""
     return [
         Target("down", "down, TCP bursts, 1400 B, AES-256-CBC + SHA1 in UDP", "us", 1.2,
-               lambda: it.cost("down:tcp:1400", **{"far-gso": True})),
-        Target("up", "up, the same, datagrams one by one", "us", 1.8, lambda: it.cost("up:udp:1400")),
-        Target("up-gso", "up, the same, UDP GSO frames", "us", 1.0, lambda: it.cost("up:udp:1400", gso=True)),
-        Target("esp-up", "protocol 50, 1400 B, up", "us", 1.8,
-               lambda: it.cost("up:udp:1400", **{"nat-t": "off"})),
-        Target("esp-down", "protocol 50, 1400 B, down", "us", 2.8,
-               lambda: it.cost("down:tcp:1400", **{"nat-t": "off", "far-gso": True})),
-        Target("gcm-down", "AES-256-GCM in UDP, 1400 B, down", "us", 1.0,
-               lambda: it.cost("down:tcp:1400", GCM, **{"far-gso": True})),
-        Target("gcm-up", "AES-256-GCM in UDP, 1400 B, up", "us", 1.7, lambda: it.cost("up:udp:1400", GCM)),
+               lambda: it.row("down")),
+        Target("up", "up, the same, datagrams one by one", "us", 1.8, lambda: it.row("up")),
+        Target("up-gso", "up, the same, UDP GSO frames", "us", 1.0, lambda: it.row("up-gso")),
+        Target("esp-up", "protocol 50, 1400 B, up", "us", 1.8, lambda: it.row("esp-up")),
+        Target("esp-down", "protocol 50, 1400 B, down", "us", 2.8, lambda: it.row("esp-down")),
+        Target("gcm-down", "AES-256-GCM in UDP, 1400 B, down", "us", 1.0, lambda: it.row("gcm-down")),
+        Target("gcm-up", "AES-256-GCM in UDP, 1400 B, up", "us", 1.7, lambda: it.row("gcm-up")),
+        *(Target(f"limits-{name}", f"{name} against I/O and ESP by themselves", "times", 1.5,
+                 lambda name=name: it.of_limits(name)) for name in COSTS),
         Target("small", "64 B both ways at once, a core", "Mpps", 0.38,
                lambda: it.mpps("up:udp:64,down:udp:64"), at_least=True),
         Target("softether-up", "less CPU a packet than SoftEther, 1400 B, up", "times", 12,

@@ -98,6 +98,13 @@ class FakeLab:
     def __init__(self):
         self.cores = onecore.Cores.__new__(onecore.Cores)
         self.cores.serving, self.cores.other = [0], [0]
+        self.wire = []  # what was asked of it
+
+    def cut(self, on):
+        self.wire.append(("cut", on))
+
+    def gather(self, on):
+        self.wire.append(("gather", on))
 
     def inodes(self):
         return set()

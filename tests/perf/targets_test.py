@@ -45,6 +45,37 @@ class Targets(unittest.TestCase):
                          ["up:udp:1400:4000"] + 2 * [["up:udp:1400:90000"]])
         self.assertEqual([options["prepare"] for options in driver.asked], [2, 6, 6])
 
+    def test_what_arrives_one_by_one_is_sent_in_superframes_that_the_wire_cuts(self):
+        driver = RecordedDriver()
+        it = targets.Context("/nowhere", FakeLab().cores, 5)
+        it.on = lambda _, use: use(driver, 0.1)
+        it.row("up")
+        self.assertEqual(driver.lab.wire, [("cut", True)])
+        self.assertTrue(all(options["gso"] for options in driver.asked))
+        it.row("esp-up")
+        self.assertEqual(driver.lab.wire[1:], [("cut", False)])
+        self.assertNotIn("gso", driver.asked[-1])
+
+    def test_the_limits_are_taken_at_the_rate_of_the_cost(self):
+        it = targets.Context("/nowhere", FakeLab().cores, 5)
+        asked = []
+        old, targets.limits.io_us, targets.limits.esp_us = (
+            (targets.limits.io_us, targets.limits.esp_us),
+            lambda _, way, pps, seconds: (asked.append((way.how, pps, seconds)), (1.5, 0.02))[1],
+            lambda _: 0.5)
+        try:
+            it.on = lambda _, use: use(RecordedDriver(), 0.1)
+            value, foreign, note = it.of_limits("up")
+        finally:
+            targets.limits.io_us, targets.limits.esp_us = old
+        self.assertEqual(asked, [("merge", 90000, 5)])
+        self.assertAlmostEqual(value, 2.0)  # 4 us against 1.5 and 0.5
+        self.assertEqual(foreign, 0.02)
+        self.assertIn("1.50 of I/O and 0.50 of ESP", note)
+
+    def test_every_row_of_costs_has_its_limits(self):
+        self.assertEqual(set(targets.COSTS), set(targets.limits.WAYS))
+
 
 if __name__ == "__main__":
     unittest.main()

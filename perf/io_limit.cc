@@ -1,0 +1,244 @@
+// What frames cost by themselves: the I/O of the gateway without the gateway. perf/targets holds
+// adit against it (the row's sum is this and bench_esp's ESP, measured in the same run).
+//
+//   io_limit forward NEAR FAR merge|apart|whole    until SIGTERM; then the number of packets it
+//   sent io_limit send NEAR udp|esp|tcp PACKETS SIZE RATE SECONDS
+//
+// `forward` takes frames from either interface, as a shard does (rings, batches of 64), and sends
+// them out of the other from where they lie: no copy, no look at more than lengths. `merge`: equal
+// frames in a row leave as one UDP superframe; `apart`: superframes leave as frames of their own;
+// `whole`: as they came. `send` makes the traffic: superframes of PACKETS segments with SIZE octets
+// of payload each (udp, tcp), or as many frames in a row (esp), RATE packets a second; it prints
+// begin and end (CLOCK_MONOTONIC seconds) and the packets sent.
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "gateway/io/clock.h"
+#include "gateway/io/event_loop.h"
+#include "gateway/io/packet_ring.h"
+#include "stack/base/checksum.h"
+
+namespace {
+
+using gateway::io::EventLoop;
+using gateway::io::Port;
+using gateway::io::RxFrame;
+using gateway::io::TxFrame;
+using gateway::io::VnetHdr;
+using stack::ByteSpan;
+using stack::ByteView;
+
+constexpr size_t kIp = 14, kTransport = 34;
+constexpr size_t kUdpHeaders = kTransport + 8, kTcpHeaders = kTransport + 20;
+constexpr uint8_t kUdp = 17, kTcp = 6, kEsp = 50;
+constexpr size_t kMostPieces = 44;     // of one superframe of full-sized packets
+constexpr size_t kTunnelHeaders = 86;  // what a packet up loses on its way
+
+volatile std::sig_atomic_t stop = 0;
+
+// Ethernet, IPv4 and as much of UDP or TCP as the kernel wants, for `payload` octets.
+size_t WriteHeaders(ByteSpan to, uint8_t protocol, size_t payload) {
+  std::memset(to.data(), 0, to.size());
+  const size_t headers = protocol == kUdp   ? kUdpHeaders
+                         : protocol == kTcp ? kTcpHeaders
+                                            : kTransport;
+  const size_t transport = headers - kTransport + payload;
+  stack::Writer w(to);
+  w.U16(0x0200);
+  w.U32(7);  // nobody's: the other end's kernel throws it away
+  w.U16(0x0200);
+  w.U32(1);
+  w.U16(0x0800);
+  w.U16(0x4500);
+  w.U16(static_cast<uint16_t>(20 + transport));
+  w.U32(0);
+  w.U8(64);
+  w.U8(protocol);
+  const size_t checksum = w.Hole16();
+  w.U32(0xc6120101);
+  w.U32(0xc6120001);
+  w.Fill16(checksum, stack::Finish(stack::SumOf(ByteView(to).subspan(kIp, 20))));
+  const uint16_t partial = stack::Fold(stack::PseudoHeaderSum({0xc6120101}, {0xc6120001}, protocol,
+                                                              static_cast<uint16_t>(transport)));
+  if (protocol == kUdp) {
+    w.U32(0x11941194);
+    w.U16(static_cast<uint16_t>(transport));
+    w.U16(partial);
+  } else if (protocol == kTcp) {
+    w.U32(0x11941194);
+    w.Zeros(8);
+    w.U32(0x50100400);  // no options, ACK
+    w.U16(partial);
+  }
+  return headers;
+}
+
+VnetHdr Superframe(uint8_t protocol, size_t segment) {
+  return {.flags = VnetHdr::kNeedsChecksum,
+          .gso_type = protocol == kUdp ? VnetHdr::kGsoUdp4 : VnetHdr::kGsoTcp4,
+          .hdr_len = static_cast<uint16_t>(protocol == kUdp ? kUdpHeaders : kTcpHeaders),
+          .gso_size = static_cast<uint16_t>(segment),
+          .csum_start = kTransport,
+          .csum_offset = static_cast<uint16_t>(protocol == kUdp ? 6 : 16)};
+}
+
+TxFrame Frame(ByteView bytes, const VnetHdr& vnet = {}) {
+  TxFrame frame;
+  frame.bytes = bytes;
+  frame.vnet = vnet;
+  return frame;
+}
+
+std::unique_ptr<Port> Open(const char* name) {
+  auto ports = gateway::io::OpenPacketPorts(name, {});
+  if (ports.ok()) return std::move(ports->front());
+  std::fprintf(stderr, "%s: %s\n", name, std::string(ports.status().message()).c_str());
+  return nullptr;
+}
+
+// One direction of `forward`.
+class Way {
+ public:
+  Way(Port& in, Port& out, std::string_view how) : in_(in), out_(out), how_(how) {
+    headers_.resize(gateway::io::kBatch);
+    tx_.reserve(kMostFrames);
+    pieces_.reserve(kMostFrames);
+  }
+
+  bool Round() {
+    RxFrame frames[gateway::io::kBatch];
+    const size_t count = in_.Receive(frames);
+    if (count == 0) return false;
+    tx_.clear();
+    pieces_.clear();
+    for (size_t i = 0; i < count;) i += Take({frames + i, count - i});
+    out_.Send(tx_);
+    in_.Release();
+    return true;
+  }
+  uint64_t packets() const { return packets_; }
+
+ private:
+  static constexpr size_t kMostFrames = gateway::io::kBatch * 48;
+
+  // What becomes of the first of them; how many go with it.
+  size_t Take(std::span<const RxFrame> frames) {
+    const RxFrame& first = frames.front();
+    if (!first.vnet.IsSuperframe()) return how_ == "merge" ? Merge(frames) : Plain(first.bytes);
+    const size_t headers = first.vnet.gso_type == VnetHdr::kGsoTcp4 ? kTcpHeaders : kUdpHeaders;
+    const size_t segments =
+        (first.bytes.size() - headers + first.vnet.gso_size - 1) / first.vnet.gso_size;
+    if (how_ == "apart") {
+      for (size_t at = headers; at < first.bytes.size(); at += first.vnet.gso_size) {
+        const size_t left = first.bytes.size() - at;
+        Plain(first.bytes.subspan(at - headers,
+                                  headers + std::min<size_t>(left, first.vnet.gso_size)));
+      }
+      return 1;
+    }
+    packets_ += segments;
+    tx_.push_back(Frame(first.bytes, first.vnet));
+    return 1;
+  }
+
+  size_t Plain(ByteView frame) {
+    ++packets_;
+    if (tx_.size() < kMostFrames) tx_.push_back(Frame(frame));
+    return 1;
+  }
+
+  size_t Merge(std::span<const RxFrame> frames) {
+    const size_t size = frames.front().bytes.size();
+    if (size <= kUdpHeaders + kTunnelHeaders) return Plain(frames.front().bytes);
+    const size_t begin = pieces_.size();
+    size_t count = 0;
+    for (; count < std::min(frames.size(), kMostPieces); ++count) {
+      if (frames[count].bytes.size() != size || frames[count].vnet.IsSuperframe()) break;
+      pieces_.push_back(frames[count].bytes.subspan(kUdpHeaders + kTunnelHeaders));
+    }
+    const size_t payload = size - kUdpHeaders - kTunnelHeaders;
+    auto& headers = headers_[tx_.size() % headers_.size()];
+    WriteHeaders(headers, kUdp, payload * count);
+    TxFrame frame = Frame(headers, count > 1 ? Superframe(kUdp, payload) : VnetHdr{});
+    frame.more = std::span(pieces_).subspan(begin, count);
+    tx_.push_back(frame);
+    packets_ += count;
+    return count;
+  }
+
+  Port& in_;
+  Port& out_;
+  const std::string_view how_;
+  std::vector<std::array<std::byte, kUdpHeaders>> headers_;
+  std::vector<ByteView> pieces_;
+  std::vector<TxFrame> tx_;
+  uint64_t packets_ = 0;
+};
+
+int Forward(const char* near, const char* far, const char* how) {
+  const std::unique_ptr<Port> a = Open(near), b = Open(far);
+  if (!a || !b) return 1;
+  EventLoop loop;
+  for (Port* port : {a.get(), b.get()}) {
+    for (const int fd : port->fds()) (void)loop.Add(fd, 0);
+  }
+  Way up(*a, *b, how), down(*b, *a, how);
+  std::puts("running");
+  std::fflush(stdout);
+  while (stop == 0) {
+    if (!(static_cast<int>(up.Round()) | static_cast<int>(down.Round())))
+      loop.Wait(absl::Seconds(1));
+  }
+  std::printf("%llu\n", static_cast<unsigned long long>(up.packets() + down.packets()));
+  return 0;
+}
+
+double Seconds() { return absl::ToDoubleSeconds(gateway::io::MonotonicNow() - absl::UnixEpoch()); }
+
+int Send(const char* interface, std::string_view kind, size_t packets, size_t size, double rate,
+         double seconds) {
+  const std::unique_ptr<Port> port = Open(interface);
+  const uint8_t protocol = kind == "udp" ? kUdp : kind == "tcp" ? kTcp : kEsp;
+  if (!port || packets == 0 || packets > gateway::io::kBatch || size == 0 ||
+      size * packets > 65000) {
+    return 1;
+  }
+  const size_t segments = protocol == kEsp ? 1 : packets;
+  std::vector<std::byte> frame(kTcpHeaders + size * segments);
+  frame.resize(WriteHeaders(frame, protocol, size * segments) + size * segments);
+  std::vector<TxFrame> burst(packets / segments, Frame(frame));
+  if (protocol != kEsp) burst.front().vnet = Superframe(protocol, size);
+  uint64_t sent = 0, refused = 0;
+  const double begin = Seconds();
+  double now = begin;
+  for (; stop == 0 && now - begin < seconds; now = Seconds()) {
+    if (static_cast<double>(sent) > rate * (now - begin)) continue;
+    refused += segments * (burst.size() - port->Send(burst));
+    sent += packets;
+  }
+  std::printf("%.6f %.6f %llu\n", begin, now, static_cast<unsigned long long>(sent - refused));
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  std::signal(SIGTERM, [](int) { stop = 1; });
+  const std::string_view what = count > 1 ? words[1] : "";
+  if (what == "forward" && count == 5) return Forward(words[2], words[3], words[4]);
+  if (what == "send" && count == 8) {
+    return Send(words[2], words[3], std::strtoul(words[4], nullptr, 10),
+                std::strtoul(words[5], nullptr, 10), std::strtod(words[6], nullptr),
+                std::strtod(words[7], nullptr));
+  }
+  std::fputs(
+      "io_limit forward NEAR FAR merge|apart|whole\n"
+      "io_limit send NEAR udp|esp|tcp PACKETS SIZE RATE SECONDS\n",
+      stderr);
+  return 2;
+}
