@@ -11,7 +11,8 @@ RFC 2544.)
 w0 and w1 stand for the network card of the server's host. A frame that a process sends into a veth is
 an interrupt of its own at the other end, and on a busy virtual CPU the interrupt is dearer than all
 else done for the frame. A card gathers what comes within some 100 us under load and gives it to its host in one go,
-and so does w0 by NAPI's timers. Lab.gather turns that off, for the way of a lone packet.
+and so does w0 by NAPI's timers. Lab.gather turns that off, and card=False leaves it out, for the way
+of a lone packet.
 """
 
 import os
@@ -50,8 +51,8 @@ def run(*command, check=True, timeout=60, **more):
 class Lab:
     """Open with `with`; a server lives in the namespace `server`, the measuring client in `load`."""
 
-    def __init__(self, cores):
-        self.cores = cores
+    def __init__(self, cores, card=True):
+        self.cores, self.card = cores, card
         self.load, self.server = (f"adit-{os.getpid()}-{name}" for name in ("load", "server"))
         self._children = []
 
@@ -61,14 +62,15 @@ class Lab:
             self.inside(name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
                         "net.ipv6.conf.default.disable_ipv6=1")
             run("ip", "-n", name, "link", "set", "lo", "up")
-        for near, far in (("w1", "s0"), ("i0", "s1")):
+        for near, far in (("w1" if self.card else "c0", "s0"), ("i0", "s1")):
             run("ip", "-n", self.load, "link", "add", near, "type", "veth", "peer", "name", far,
                 "netns", self.server)
             run("ip", "-n", self.load, "link", "set", near, "up")
             run("ip", "-n", self.server, "link", "set", far, "up")
             self._steer(self.load, near, self.cores.other)
             self._steer(self.server, far, self.cores.serving)
-        self._card()
+        if self.card:
+            self._card()
         return self
 
     def _card(self):

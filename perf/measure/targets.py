@@ -53,9 +53,9 @@ class Context:
     def adit(self, place, shards=1, **more):
         return Adit(place, self.work, shards=shards, **more)
 
-    def on(self, make, use):
+    def on(self, make, use, card=True):
         """use(driver, idle share) with the server that make(lab) gives, running."""
-        with Lab(self.cores) as place:
+        with Lab(self.cores, card) as place:
             server = make(place)
             server.available()
             server.start()
@@ -127,16 +127,14 @@ class Context:
 
     def ping(self, share):
         def use(driver, _):
-            driver.lab.gather(False)
             run = driver.run({"clients": 1, "ping": 10, "duration": max(self.seconds, 5)})
             return run.report.ping_us(share), run.foreign, ""
 
-        return self.on(self.adit, use)
+        return self.on(self.adit, use, card=False)
 
     def ping_in_a_storm(self):
         """An established client's p99 while 200 others a second log in, crew beside the load."""
         def use(driver, _):
-            driver.lab.gather(False)
             seconds, quiet = max(self.seconds, 5), {"clients": 1, "ping": 10}
             calm = driver.run({**quiet, "duration": seconds}).report.ping_us("p99")
             storm = Driver(driver.lab, driver.server, os.path.join(self.work, "storm"))
@@ -158,7 +156,7 @@ class Context:
             return self.adit(place, sections=f'[io]\ncpus = "{shard}"\ncrew_cpus = "{crew}"',
                              cpus=self.cores.serving + self.cores.other)
 
-        return self.on(apart, use)
+        return self.on(apart, use, card=False)
 
     # ---- logins ----
 
