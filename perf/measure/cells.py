@@ -90,7 +90,6 @@ class Bench:
 
     def fill(self):
         place = self.driver.lab
-        place.cut(True)
         place.gather(False)
         self._memory()
         self._idle_ping()
@@ -161,12 +160,11 @@ class Bench:
         clients = min(self.plan.clients, self.server.most_clients)
         options = {"clients": clients, "traffic": f"{way}:{protocol}:{size}:{pps}", "burst": 32,
                    "warmup": self.plan.warmup_s, "duration": self.plan.seconds}
-        if kind == "tcp":
-            options["far-gso"] = way == "down"
-        options["gso"] = way == "up"  # cut on the wire
+        options["gso" if way == "up" else "far-gso"] = True  # cut on the wire, but for TCP down
         return options
 
     def _traffic(self, way, kind):
+        self.driver.lab.cut(way == "up" or kind != "tcp")
         rate, cost = f"rate-{way}-{kind}", f"cost-{way}-{kind}"
         pings = [f"ping-{way}-p50", f"ping-{way}-p99"] if kind == PING_KIND else []
         refused = "tcp" if kind == "tcp" else None

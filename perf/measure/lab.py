@@ -1,17 +1,17 @@
 """lab: two network namespaces, and nothing outside them touched.
 
     load  [c0] 198.18.1.0...  ---  [w0][w1]  ---  [s0] 198.18.0.1  server
-    load  [i0] 198.19.0.2     -----------------   [s1] 198.19.0.1  server
+    load  [i0] 198.19.0.2     ---  [x0][x1]  ---  [s1] 198.19.0.1  server
 
 Clients are on c0, all with addresses of their own in 198.18.0.0/16; the host they talk to is on i0.
 Both are the measuring client's, so the kernel has no address there. On the server's side the server
 decides: adit has its own addresses, the others use the kernel's. (198.18.0.0/15 is for benchmarks,
 RFC 2544.)
 
-w0 and w1 stand for the network card of the server's host. A frame that a process sends into a veth is
+w and x stand for the network cards of the server's host. A frame that a process sends into a veth is
 an interrupt of its own at the other end, and on a busy virtual CPU the interrupt is dearer than all
 else done for the frame. A card gathers what comes within some 100 us under load and gives it to its host in one go,
-and so does w0 by NAPI's timers. Lab.gather turns that off, and card=False leaves it out, for the way
+and so do they by NAPI's timers. Lab.gather turns that off, and card=False leaves it out, for the way
 of a lone packet.
 """
 
@@ -62,7 +62,7 @@ class Lab:
             self.inside(name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
                         "net.ipv6.conf.default.disable_ipv6=1")
             run("ip", "-n", name, "link", "set", "lo", "up")
-        for near, far in (("w1" if self.card else "c0", "s0"), ("i0", "s1")):
+        for near, far in (("w1", "s0"), ("x1", "s1")) if self.card else (("c0", "s0"), ("i0", "s1")):
             run("ip", "-n", self.load, "link", "add", near, "type", "veth", "peer", "name", far,
                 "netns", self.server)
             run("ip", "-n", self.load, "link", "set", near, "up")
@@ -70,30 +70,32 @@ class Lab:
             self._steer(self.load, near, self.cores.other)
             self._steer(self.server, far, self.cores.serving)
         if self.card:
-            self._card()
+            self._card("c0", "w0", "w1")
+            self._card("i0", "x0", "x1")
+            self.gather(True)
+            self.cut(False)
         return self
 
-    def _card(self):
-        run("ip", "-n", self.load, "link", "add", "c0", "type", "veth", "peer", "name", "w0")
-        for name, other in (("w0", "w1"), ("w1", "w0")):
+    def _card(self, client, card, out):
+        run("ip", "-n", self.load, "link", "add", client, "type", "veth", "peer", "name", card)
+        for name, other in ((card, out), (out, card)):
             self.inside(self.load, "tc", "qdisc", "add", "dev", name, "clsact")
             self.inside(self.load, "tc", "filter", "add", "dev", name, "ingress", "protocol", "all",
                         "u32", "match", "u32", "0", "0", "action", "mirred", "egress", "redirect",
                         "dev", other)
-        # Only with GRO does a veth receive by NAPI, and only from one that does no TSO. UDP is not
-        # merged by that, and TCP does not come this way.
-        self.inside(self.load, "ethtool", "-K", "c0", "tso", "off")
-        self.inside(self.load, "ethtool", "-K", "w0", "gro", "on")
-        for name in ("c0", "w0"):
+        # Only with GRO does a veth receive by NAPI, and only from one that does no TSO (cut). It merges
+        # TCP, which then comes as the superframes it was, and no UDP.
+        self.inside(self.load, "ethtool", "-K", card, "gro", "on")
+        for name in (client, card):
             run("ip", "-n", self.load, "link", "set", name, "up")
-        self._steer(self.load, "c0", self.cores.other)
-        self.gather(True)
+        self._steer(self.load, client, self.cores.other)
 
     def gather(self, on):
         """Whether frames reach the server as from a network card, those of GATHER_NS together."""
-        of_w0 = "/sys/class/net/w0"
-        self.inside(self.load, "sh", "-c", f"echo {GATHER_NS if on else 0} >{of_w0}/gro_flush_timeout; "
-                    f"echo {int(on)} >{of_w0}/napi_defer_hard_irqs")
+        for card in ("w0", "x0"):
+            of = f"/sys/class/net/{card}"
+            self.inside(self.load, "sh", "-c", f"echo {GATHER_NS if on else 0} >{of}/gro_flush_timeout; "
+                        f"echo {int(on)} >{of}/napi_defer_hard_irqs")
 
     def __exit__(self, *_):
         for child in list(self._children):
@@ -111,10 +113,13 @@ class Lab:
                     f"do echo {mask} >$queue; done")
 
     def cut(self, on):
-        """Whether UDP superframes of the clients are cut into frames as on a wire, each with its own
-        finished checksum: how a client sends fast what arrives one by one."""
+        """Whether superframes are cut into frames as on a wire, each with its own finished checksum: how
+        fast senders send what arrives one by one. What is not cut leaves i0 without being gathered."""
+        if not self.card:
+            return
         word = "off" if on else "on"
         self.inside(self.load, "ethtool", "-K", "c0", "tx", word, "tx-udp-segmentation", word, "tso", "off")
+        self.inside(self.load, "ethtool", "-K", "i0", "tx", word, "tx-udp-segmentation", word, "tso", word)
 
     def addresses(self):
         """The kernel's addresses, for servers that use the kernel's stack."""
