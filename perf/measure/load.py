@@ -153,6 +153,11 @@ class Run:
         return self._events.foreign()
 
     @property
+    def traffic_cpu_s(self):
+        """The server's CPU time in the window."""
+        return self._events.server_cpu_s("traffic_begin", "traffic_end")
+
+    @property
     def login_cpu_s(self):
         """The server's CPU time while its clients logged in."""
         return self._events.server_cpu_s("login_begin", "logged_in")

@@ -136,6 +136,14 @@ class Context:
 
         return self.on(self.adit, use, card=False)
 
+    def idle_percent(self):
+        """Of a core, with a hundred clients on line who say nothing."""
+        def use(driver, _):
+            run = driver.run({"clients": 100, "duration": 10, "warmup": 2})
+            return 100 * run.traffic_cpu_s / run.window_s, run.foreign, ""
+
+        return self.on(self.adit, use, card=False)
+
     def ping_in_a_storm(self):
         """An established client's p99 while 200 others a second log in, crew beside the load."""
         def use(driver, _):
@@ -237,10 +245,10 @@ def agreements_a_second(group):
                    for what in ("GenerateDh", "Agree"))
 
 
-def eight_shards(way):
-    """CPU a packet with 8 shards against 1, over memory ports. (The bench counts CPU time by itself.)"""
-    one, eight = (bench("bench_shards", f"^Shards/{count}/", 3)[f"{way}_us_per_packet"] for count in (1, 8))
-    return eight / one, 0.0, f"{one:.2f} and {eight:.2f} us"
+def many_shards(count, way):
+    """CPU a packet with `count` shards against 1, over memory ports. (The bench counts CPU time by itself.)"""
+    one, many = (bench("bench_shards", f"^Shards/{n}/", 3)[f"{way}_us_per_packet"] for n in (1, count))
+    return many / one, 0.0, f"{one:.2f} and {many:.2f} us"
 
 
 # ---- the rows --------------------------------------------------------------------------------------------
@@ -275,13 +283,15 @@ def targets(it):
                lambda: it.softether("down"), at_least=True),
         Target("ping-p50", "ping through the gateway, idle, p50", "us", 150, lambda: it.ping("p50")),
         Target("ping-p99", "ping through the gateway, idle, p99", "us", 1000, lambda: it.ping("p99")),
+        Target("idle", "CPU of 100 idle clients", "%", 1, it.idle_percent),
         Target("storm", "ping p99 while 200 a second log in, against idle", "times", 2, it.ping_in_a_storm),
-        Target("shards-up", "CPU a packet with 2 shards against 1, up", "times", 1.1,
+        Target("shards-up", "CPU a packet with 2 shards on one core against 1, up", "times", 1.1,
                lambda: it.two_shards("up:udp:1400")),
-        Target("shards-down", "CPU a packet with 2 shards against 1, down", "times", 1.1,
+        Target("shards-down", "CPU a packet with 2 shards on one core against 1, down", "times", 1.1,
                lambda: it.two_shards("down:udp:1400")),
-        *(Target(f"shards-8-{way}", f"CPU a packet with 8 shards against 1, memory ports, {way}",
-                 "times", 1.1, lambda way=way: eight_shards(way)) for way in ("up", "down")),
+        *(Target(f"shards-{count}-{way}", f"CPU a packet with {count} shards against 1, memory ports, {way}",
+                 "times", 1.1, lambda count=count, way=way: many_shards(count, way))
+          for count in (2, 8) for way in ("up", "down")),
         *(Target(f"logins-{group}", f"logins a CPU second, {group.upper()}, of what its key agreement allows",
                  "share", 0.7, lambda group=group: it.logins(group), at_least=True) for group in GROUPS),
         *(Target(f"memory-{n}", f"memory an idle session at {n}", "KiB", 8, lambda n=n: it.memory(n))
