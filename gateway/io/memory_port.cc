@@ -53,7 +53,14 @@ class MemoryPort::Queue {
     return Count();
   }
   Slot& Lend() { return At(lent_++); }
-  void Release() { indices_.head.store(lent_, std::memory_order_release); }
+  void Release() {
+#ifndef NDEBUG  // whoever still looks at what was lent shall see that he may not
+    for (uint64_t i = indices_.head.load(std::memory_order_relaxed); i != lent_; ++i) {
+      std::ranges::fill(At(i).bytes, std::byte{0xdd});
+    }
+#endif
+    indices_.head.store(lent_, std::memory_order_release);
+  }
   int fd() const { return waker_.fd(); }
 
  private:
