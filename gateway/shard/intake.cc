@@ -88,8 +88,9 @@ void Shard::TakeFrame(absl::Time now, uint8_t interface, const io::RxFrame& fram
 
 // Nearly all that comes from clients is ESP to us, and needs no copy of its own: opening it makes
 // one. Takes only what the stages below would take to the same end; what is strange in any way is
-// theirs to judge.
+// theirs to judge, and so is everything that comes where clients do not.
 bool Shard::TakeEspWhereItLies(absl::Time now, uint8_t interface, stack::ByteView frame) {
+  if (!env_.settings->interfaces[interface].serve) return false;
   const auto ethernet = stack::wire::Ethernet::Parse(frame);
   if (!ethernet.ok() || ethernet->type() != stack::wire::EtherType::kIp4 ||
       ethernet->destination() != env_.settings->interfaces[interface].mac) {
