@@ -1,11 +1,12 @@
 // What frames cost by themselves: the I/O of the gateway without the gateway. perf/targets holds
 // adit against it (the row's sum is this and bench_esp's ESP, measured in the same run).
 //
-//   io_limit forward NEAR FAR merge|apart|whole    until SIGTERM; then the number of packets it
-//   sent io_limit send NEAR udp|esp|tcp PACKETS SIZE RATE SECONDS
+//   io_limit forward NEAR FAR merge|apart|whole
+//   io_limit send NEAR udp|esp|tcp PACKETS SIZE RATE SECONDS
 //
 // `forward` takes frames from either interface, as a shard does (rings, batches of 64), and sends
-// them out of the other from where they lie: no copy, no look at more than lengths. `merge`: equal
+// them out of the other from where they lie: no copy, no look at more than lengths. It ends with
+// SIGTERM, and says how many packets the kernel took. `merge`: equal
 // frames in a row leave as one UDP superframe; `apart`: superframes leave as frames of their own;
 // `whole`: as they came. `send` makes the traffic: superframes of PACKETS segments with SIZE octets
 // of payload each (udp, tcp), or as many frames in a row (esp), RATE packets a second; it prints
@@ -115,9 +116,11 @@ class Way {
     const size_t count = in_.Receive(frames);
     if (count == 0) return false;
     tx_.clear();
+    in_each_.clear();
     pieces_.clear();
     for (size_t i = 0; i < count;) i += Take({frames + i, count - i});
     out_.Send(tx_);
+    for (size_t i = 0; i < tx_.size(); ++i) packets_ += tx_[i].ok ? in_each_[i] : 0;
     in_.Release();
     return true;
   }
@@ -141,14 +144,18 @@ class Way {
       }
       return 1;
     }
-    packets_ += segments;
-    tx_.push_back(Frame(first.bytes, first.vnet));
+    Add(Frame(first.bytes, first.vnet), segments);
     return 1;
   }
 
+  void Add(const TxFrame& frame, size_t packets) {
+    if (tx_.size() == kMostFrames) return;
+    tx_.push_back(frame);
+    in_each_.push_back(packets);
+  }
+
   size_t Plain(ByteView frame) {
-    ++packets_;
-    if (tx_.size() < kMostFrames) tx_.push_back(Frame(frame));
+    Add(Frame(frame), 1);
     return 1;
   }
 
@@ -166,8 +173,7 @@ class Way {
     WriteHeaders(headers, kUdp, payload * count);
     TxFrame frame = Frame(headers, count > 1 ? Superframe(kUdp, payload) : VnetHdr{});
     frame.more = std::span(pieces_).subspan(begin, count);
-    tx_.push_back(frame);
-    packets_ += count;
+    Add(frame, count);
     return count;
   }
 
@@ -177,6 +183,7 @@ class Way {
   std::vector<std::array<std::byte, kUdpHeaders>> headers_;
   std::vector<ByteView> pieces_;
   std::vector<TxFrame> tx_;
+  std::vector<size_t> in_each_;  // packets of each of tx_
   uint64_t packets_ = 0;
 };
 
