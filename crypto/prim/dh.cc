@@ -9,13 +9,17 @@
 // picks, so that he could add up traces; here each exponent is fresh and serves one exchange.
 //
 // ECP: ECDH_PrivateKey through PK_Key_Agreement, which multiplies a point with randomised
-// coordinates by a blinded scalar. The library has no way that is faster and still constant.
+// coordinates by a blinded scalar. The library has no way that is faster and still constant. But
+// the blinding draws more random octets than all else that a login needs, and with HMAC_DRBG they
+// were a fifth of the time: they come from ChaCha20, seeded by the kernel, 0.34 ms instead of 0.40
+// for ECP-256. The private values themselves are HMAC_DRBG's.
 //
 // All MODP groups here have p = 2q + 1 with q prime, so that after the range check only the
 // subgroups of q and 2q elements remain, and none that would confine the secret (RFC 2412 section
 // E, RFC 6989).
 #include "crypto/prim/dh.h"
 
+#include <botan/chacha_rng.h>
 #include <botan/dh.h>
 #include <botan/ecdh.h>
 #include <botan/numthry.h>
@@ -78,10 +82,23 @@ const Botan::DL_Group& ModpGroup(Group group) {
 
 bool IsEcp(Group group) { return group == Group::kEcp256 || group == Group::kEcp384; }
 
+// Only for ECP groups. Looking one up by its name costs a fifth of a key pair.
+const Botan::EC_Group& EcpGroup(Group group) {
+  static const Botan::EC_Group ecp256(NameOf(Group::kEcp256)), ecp384(NameOf(Group::kEcp384));
+  return group == Group::kEcp256 ? ecp256 : ecp384;
+}
+
 // One generator a thread: it has a lock, which the crew threads would fight for.
 Botan::RandomNumberGenerator& ThreadRng() {
   thread_local SeededRng rng;
   return rng.get();
+}
+
+// For blinding, see above; one a thread as well.
+Botan::RandomNumberGenerator& BlindingRng() {
+  thread_local KernelRng kernel;
+  thread_local Botan::ChaCha_RNG rng(kernel);
+  return rng;
 }
 
 }  // namespace
@@ -95,8 +112,11 @@ struct DhKeyPair::Impl {
   static std::unique_ptr<Impl> Make(Group group, const Botan::BigInt& private_value) {
     auto impl = std::make_unique<Impl>();
     if (IsEcp(group)) {
+      const Botan::EC_Group& curve = EcpGroup(group);
       impl->ecp = std::make_unique<Botan::ECDH_PrivateKey>(
-          ThreadRng(), Botan::EC_Group(NameOf(group)), private_value);
+          BlindingRng(), curve,
+          private_value != 0 ? private_value
+                             : Botan::BigInt::random_integer(ThreadRng(), 1, curve.get_order()));
       impl->public_value = impl->ecp->public_value();
       impl->public_value.erase(impl->public_value.begin());
     } else {
@@ -121,7 +141,7 @@ struct DhKeyPair::Impl {
     std::vector<uint8_t> point = {kUncompressedPoint};
     point.insert(point.end(), stack::AsU8(peer_public),
                  stack::AsU8(peer_public) + peer_public.size());
-    const Botan::PK_Key_Agreement agreement(*ecp, ThreadRng(), "Raw");
+    const Botan::PK_Key_Agreement agreement(*ecp, BlindingRng(), "Raw");
     return SecretOf(agreement.derive_key(0, point).bits_of());
   }
 
