@@ -56,13 +56,15 @@ Waker::~Waker() {
 
 void Waker::EndSleep() {
   sleeping_.store(false, std::memory_order_seq_cst);
+  if (!signalled_.exchange(false, std::memory_order_acq_rel)) return;
   eventfd_t count;
-  (void)eventfd_read(fd_, &count);  // fails when nobody woke us: the usual case
+  (void)eventfd_read(fd_, &count);
 }
 
 void Waker::Signal() {
   const int before = errno;  // a signal handler may be where this runs
   (void)eventfd_write(fd_, 1);
+  signalled_.store(true, std::memory_order_release);
   errno = before;
 }
 

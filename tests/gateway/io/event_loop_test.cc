@@ -59,6 +59,21 @@ TEST(Waker, WakeIsSilentWhileAwake) {
   EXPECT_THAT(loop.Wait(absl::ZeroDuration()), IsEmpty());
 }
 
+TEST(Waker, ASignalToOneAwakeEndsHisNextSleepAndNoOther) {
+  EventLoop loop;
+  Waker waker;
+  ASSERT_TRUE(loop.Add(waker.fd(), 1).ok());
+  for (const int signals : {1, 2}) {
+    for (int i = 0; i < signals; ++i) waker.Signal();
+    waker.BeginSleep();
+    EXPECT_THAT(loop.Wait(absl::ZeroDuration()), ElementsAre(1));
+    waker.EndSleep();
+    waker.BeginSleep();
+    EXPECT_THAT(loop.Wait(absl::ZeroDuration()), IsEmpty());
+    waker.EndSleep();
+  }
+}
+
 // The sleeper sleeps without a timeout whenever it finds nothing: one lost wake-up and the test
 // hangs.
 TEST(Waker, NoWakeUpIsLost) {
