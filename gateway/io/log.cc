@@ -56,17 +56,29 @@ Log::Bucket& Log::BucketOf(absl::Time now, std::string_view event) {
   return *bucket;
 }
 
-void Log::LineLimited(absl::Time now, Level level, std::string_view event, Fields fields,
-                      std::string_view text) {
-  if (!Wants(level)) return;
+Log::Bucket* Log::Pay(absl::Time now, Level level, std::string_view event) {
   Bucket& bucket = BucketOf(now, event);
   if (bucket.tokens < 1) {
     ++bucket.suppressed;
     bucket.level = level;
-    return;
+    return nullptr;
   }
   bucket.tokens -= 1;
-  Write(level, event, fields, text, std::exchange(bucket.suppressed, 0));
+  return &bucket;
+}
+
+void Log::LineLimited(absl::Time now, Level level, std::string_view event, Fields fields,
+                      std::string_view text) {
+  if (!Wants(level)) return;
+  Bucket* bucket = Pay(now, level, event);
+  if (bucket != nullptr) Write(level, event, fields, text, std::exchange(bucket->suppressed, 0));
+}
+
+void Log::LineLimited(absl::Time now, Level level, std::string_view event, Fields fields,
+                      absl::FunctionRef<std::string()> text) {
+  if (!Wants(level)) return;
+  Bucket* bucket = Pay(now, level, event);
+  if (bucket != nullptr) Write(level, event, fields, text(), std::exchange(bucket->suppressed, 0));
 }
 
 void Log::ReportSuppressed() {

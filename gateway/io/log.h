@@ -29,6 +29,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "gateway/io/event_loop.h"
 #include "gateway/io/spsc_ring.h"
@@ -118,6 +119,9 @@ class Log {
   // it. `now` is monotonic.
   void LineLimited(absl::Time now, Level level, std::string_view event, Fields fields,
                    std::string_view text);
+  // The same where composing the text costs something: it is asked for if it will be written.
+  void LineLimited(absl::Time now, Level level, std::string_view event, Fields fields,
+                   absl::FunctionRef<std::string()> text);
   // Writes a line for each event that still has suppressed lines nobody has told of. Call now and
   // then.
   void ReportSuppressed();
@@ -136,6 +140,8 @@ class Log {
   };
   Log(std::optional<uint8_t> shard, Level level, size_t lines, Waker* reader);
   Bucket& BucketOf(absl::Time now, std::string_view event);
+  // What paid for a line; nullptr, and counted, if there is nothing left to pay with.
+  Bucket* Pay(absl::Time now, Level level, std::string_view event);
   void Write(Level level, std::string_view event, Fields fields, std::string_view text,
              uint64_t suppressed);
 

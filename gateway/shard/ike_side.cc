@@ -164,7 +164,7 @@ void Peers::On(absl::Time now, const ike::Step& step) {
                                                  "ike_keys", "quick_mode"};
   tables_.log.LineLimited(now, Level::kInfo, kEvents[step.what.index()],
                           {{"peer", step.path.remote}, {"after", now - login.began}},
-                          "login: " + WordsOf(step.what));
+                          [&step] { return "login: " + WordsOf(step.what); });
 }
 
 void Peers::On(absl::Time now, const ike::PhaseOneUp& up) {

@@ -219,6 +219,22 @@ TEST(Log, StrangersGetTenLinesAndThenOneASecond) {
                                      "info  [-] more of the same were not written  suppressed=1"));
 }
 
+TEST(Log, ATextThatWillNotBeWrittenIsNotAskedFor) {
+  Lines out;
+  LogWriter writer(out.Options());
+  Log& log = writer.NewLog();
+  int asked = 0;
+  const auto text = [&asked] { return "step " + std::to_string(++asked); };
+  for (int i = 0; i < 100; ++i) {
+    log.LineLimited(absl::UnixEpoch(), Level::kInfo, "step", {}, text);
+    log.LineLimited(absl::UnixEpoch(), Level::kDebug, "detail", {}, text);
+  }
+  writer.Drain();
+  EXPECT_EQ(asked, 10);
+  ASSERT_EQ(out.lines.size(), 10U);
+  EXPECT_EQ(out.lines.back(), "info  [-] step 10");
+}
+
 TEST(Log, WritersOfManyThreadsLoseNothingUntold) {
   Lines out;
   Waker waker;
