@@ -156,6 +156,7 @@ absl::Status Runner::Start() {
   environment.rng = rng_.get();
   environment.ask_crew = [this](crew::Job&& job) { return crew_->Ask(0, std::move(job)); };
   environment.cpu_time = io::ThreadCpuTime;
+  environment.clock = io::MonotonicNow;
   if (options_.events) {
     environment.on_event = [](const std::string& line) {
       std::fprintf(stderr, "%s\n", line.c_str());

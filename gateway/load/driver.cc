@@ -45,7 +45,7 @@ Driver::Driver(absl::Time now, Environment environment)
       far_(far_lan_ == nullptr
                ? nullptr
                : std::make_unique<FarEnd>(options_, pool_, *far_lan_, *far_outlet_)),
-      traffic_({&options_, &pool_, &near_outlet_, far_.get()}),
+      traffic_({&options_, &pool_, &near_outlet_, far_.get(), env_.clock}),
       phase_end_(now + kResolveLimit),
       began_(now) {
   Fleet::Environment fleet;
@@ -74,7 +74,7 @@ bool Driver::Round(absl::Time now) {
   near_lan_.OnDeadline(now);
   if (far_lan_ != nullptr) far_lan_->OnDeadline(now);
   fleet_->OnDeadline(now);
-  traffic_.pinger().OnDeadline(now, *fleet_, pool_);
+  traffic_.pinger().OnDeadline(now, env_.clock, *fleet_, pool_);
   const Phase before = phase_;
   Advance(now);
   busy |= phase_ != before || phase_ == Phase::kPrepare;

@@ -36,6 +36,8 @@ class Driver {
     std::function<bool(crew::Job&&)> ask_crew;
     // CPU time of this thread so far.
     std::function<absl::Duration()> cpu_time;
+    // The time in the middle of a round; may be empty.
+    std::function<absl::Time()> clock;
     // One line of JSON about a thing that has just happened; may be empty.
     std::function<void(const std::string&)> on_event;
   };
@@ -48,7 +50,7 @@ class Driver {
   void OnCrew(absl::Time now, crew::Answer answer) { fleet_->OnCrew(now, std::move(answer)); }
   absl::Time NextDeadline() const;
   // Whether what arrives next is timed, so that nobody should sleep before it.
-  bool IsTiming(absl::Time now) const { return traffic_.pinger().IsWaiting(now); }
+  bool IsTiming(absl::Time now) const { return traffic_.IsTiming(now); }
   // From the outside: log out and end.
   void Stop(absl::Time now);
 

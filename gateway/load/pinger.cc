@@ -16,7 +16,8 @@ void Pinger::Begin(absl::Time now) {
   next_at_ = interval_ > absl::ZeroDuration() ? now : absl::InfiniteFuture();
 }
 
-void Pinger::OnDeadline(absl::Time now, Fleet& fleet, stack::PacketPool& pool) {
+void Pinger::OnDeadline(absl::Time now, const std::function<absl::Time()>& clock, Fleet& fleet,
+                        stack::PacketPool& pool) {
   if (now < next_at_) return;
   next_at_ = std::max(next_at_ + interval_, now);  // none are made up for
   if (!fleet.IsUp(client_)) return;
@@ -27,13 +28,14 @@ void Pinger::OnDeadline(absl::Time now, Fleet& fleet, stack::PacketPool& pool) {
     return;
   }
   fleet.FlushSends();
-  sent_at_[sequence % kKept] = now;
+  sent_at_[sequence % kKept] = clock ? clock() : now;
   ++counts_.sent;
 }
 
 bool Pinger::IsWaiting(absl::Time now) const {
   const absl::Time sent_at = sent_at_[sequence_ % kKept];
-  return counts_.sent > counts_.received && sent_at <= now && now - sent_at < kMoment;
+  return counts_.sent > counts_.received && sent_at != absl::InfiniteFuture() &&
+         now - sent_at < kMoment;
 }
 
 void Pinger::OnReply(absl::Time now, uint32_t client, const Segment& reply) {

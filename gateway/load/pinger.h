@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 
 #include "absl/time/time.h"
 #include "gateway/load/fleet.h"
@@ -27,7 +28,10 @@ class Pinger {
   // From now on, with new counts.
   void Begin(absl::Time now);
   void End() { next_at_ = absl::InfiniteFuture(); }
-  void OnDeadline(absl::Time now, Fleet& fleet, stack::PacketPool& pool);
+  // A request's time begins when it is sealed, by `clock` (empty: at `now`): what sealing takes is
+  // the client's own time, and not the way's.
+  void OnDeadline(absl::Time now, const std::function<absl::Time()>& clock, Fleet& fleet,
+                  stack::PacketPool& pool);
   absl::Time NextDeadline() const { return next_at_; }
   void OnReply(absl::Time now, uint32_t client, const Segment& reply);
 

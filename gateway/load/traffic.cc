@@ -25,10 +25,14 @@ constexpr uint32_t kBurst = 32;
 // Checksums of the packets that come back are verified on one in so many; the payload's own pattern
 // is on all.
 constexpr uint32_t kSumOneIn = 16;
+constexpr double kLone = 1000;  // packets a second, and fewer: each leaves by itself
+constexpr absl::Duration kMoment = absl::Milliseconds(20);
 
 uint32_t Microseconds(absl::Time now) {
   return std::max(1U, static_cast<uint32_t>(absl::ToUnixMicros(now)));
 }
+
+bool IsOfLonePackets(const Stream& stream) { return stream.spec.rate <= kLone; }
 
 uint32_t BurstOf(const Options& options, const TrafficSpec& spec) {
   const bool one_frame = spec.up ? options.gso : spec.tcp || options.far_gso;
@@ -302,6 +306,7 @@ bool Traffic::Generate(absl::Time now) {
     Refresh(now, stream);
     size_t due = stream.pace.Due(now, kAtOnce, stream.burst);
     any |= due > 0;
+    if (due > 0 && IsOfLonePackets(stream)) last_left_ = now;
     if (options_.prepare > 0 && stream.spec.up) {
       if (due > 0) stream.prepared.Send(due, *env_.near_outlet);
       continue;
@@ -322,9 +327,9 @@ void Traffic::SendBurst(absl::Time now, Stream& stream, size_t count) {
 void Traffic::SendUp(absl::Time now, Stream& stream, uint32_t client, size_t count) {
   const Flow flow = FlowOf(stream, client);
   Track& track = stream.tracks[client];
+  const uint32_t made = preparing_ ? 0 : Microseconds(Time(now));
   for (size_t i = 0; i < count; ++i) {
-    const Mark mark{Mark::Kind::kUp, stream.number, client, track.Next(),
-                    preparing_ ? 0 : Microseconds(now)};
+    const Mark mark{Mark::Kind::kUp, stream.number, client, track.Next(), made};
     const Parcel parcel{&track, &stream.tally, mark.sequence + 1, 1, stream.spec.size};
     fleet_->Send(now, client, MakePacket(*env_.pool, flow, stream.spec.size, mark), parcel);
   }
@@ -337,7 +342,7 @@ void Traffic::SendDown(absl::Time now, Stream& stream, uint32_t client, size_t c
                   place.at,
                   stream.spec.tcp};
   Track& track = stream.tracks[client];
-  Mark mark{Mark::Kind::kDown, stream.number, client, 0, Microseconds(now)};
+  Mark mark{Mark::Kind::kDown, stream.number, client, 0, Microseconds(Time(now))};
   if (count > 1 && (stream.spec.tcp || options_.far_gso)) {
     const auto packets = static_cast<uint32_t>(count);
     mark.sequence = track.Next(packets);
@@ -374,6 +379,14 @@ bool Traffic::AllArrived() const {
          std::all_of(streams_.begin(), streams_.end(), [](const Stream& stream) {
            return stream.tally.received >= stream.tally.sent;
          });
+}
+
+bool Traffic::IsTiming(absl::Time now) const {
+  if (pinger_.IsWaiting(now)) return true;
+  if (now - last_left_ > kMoment) return false;
+  return std::any_of(streams_.begin(), streams_.end(), [](const Stream& stream) {
+    return IsOfLonePackets(stream) && stream.tally.received < stream.tally.sent;
+  });
 }
 
 uint64_t Traffic::missed() const {

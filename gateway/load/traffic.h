@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -66,6 +67,7 @@ class Traffic : public InnerSink, public FarSink {
     stack::PacketPool* pool = nullptr;
     Outlet* near_outlet = nullptr;
     FarEnd* far = nullptr;
+    std::function<absl::Time()> clock;  // the time in the middle of a round; may be empty
   };
   explicit Traffic(const Environment& environment);
   void SetFleet(Fleet& fleet) { fleet_ = &fleet; }  // before anything else
@@ -87,6 +89,9 @@ class Traffic : public InnerSink, public FarSink {
   // Whether packets that were prepared were asked for, and have all been sent.
   bool IsExhausted() const;
   bool AllArrived() const;
+  // Whether a lone packet, or the last ping, left a moment ago and has not arrived: what it took
+  // would be told with the time to wake up in it.
+  bool IsTiming(absl::Time now) const;
 
   const std::deque<Stream>& streams() const { return streams_; }
   void SetRate(size_t stream, double rate) { streams_[stream].spec.rate = rate; }
@@ -96,6 +101,7 @@ class Traffic : public InnerSink, public FarSink {
   const Pinger& pinger() const { return pinger_; }
 
  private:
+  absl::Time Time(absl::Time round) const { return env_.clock ? env_.clock() : round; }
   Flow FlowOf(const Stream& stream, uint32_t client) const;  // as the client sees it
   void SayHello(absl::Time now, const Stream& stream, uint32_t client);
   void Refresh(absl::Time now, Stream& stream);
@@ -113,6 +119,7 @@ class Traffic : public InnerSink, public FarSink {
   Fleet* fleet_ = nullptr;
   std::deque<Stream> streams_;
   Pinger pinger_;
+  absl::Time last_left_ = absl::InfinitePast();  // of the packets that are lone
   // MakePaths.
   absl::Time paths_since_ = absl::InfiniteFuture(), round_since_ = absl::InfinitePast();
   size_t hello_stream_ = 0;

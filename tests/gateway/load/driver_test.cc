@@ -134,6 +134,9 @@ class LoadTest : public testing::Test {
       return true;
     };
     environment.cpu_time = [] { return absl::Seconds(1); };
+    if (ahead_ > absl::ZeroDuration()) {
+      environment.clock = [&] { return world_->now() - ahead_; };
+    }
     environment.on_event = [&](const std::string& line) {
       events_.push_back(nlohmann::json::parse(line)["event"]);
       if (events_.back() == "traffic_begin" && at_traffic) at_traffic();
@@ -143,6 +146,7 @@ class LoadTest : public testing::Test {
     const absl::Time limit = world_->now() + absl::Seconds(60);
     while (!driver.is_done() && world_->now() < limit) {
       while (driver.Round(world_->now()) || !jobs.empty()) {
+        timed_ |= driver.IsTiming(world_->now());
         if (!jobs.empty()) Solve(driver, jobs);
         world_->RunFor(absl::ZeroDuration());
       }
@@ -170,6 +174,8 @@ class LoadTest : public testing::Test {
   std::unique_ptr<FaultyPort> near_, far_;
   Options options_;
   std::vector<std::string> events_;
+  absl::Duration ahead_;  // the round's time of the clock's; zero: there is no clock
+  bool timed_ = false;    // the driver has been waiting for something it times
 };
 
 void ExpectAllCame(const StreamResult& stream, uint64_t about) {
@@ -225,6 +231,31 @@ TEST_F(LoadTest, SendsUdpBothWaysThroughTheNat) {
   EXPECT_NEAR(static_cast<double>(report.ping.received), 50, 2);
   EXPECT_EQ(report.ping.lost(), 0U);
   EXPECT_EQ(report.end - report.begin, absl::Milliseconds(500));
+}
+
+// Virtual time stands still in a round, so that what anything took is what the clock is behind.
+TEST_F(LoadTest, WhatIsTimedIsTimedByTheClock) {
+  ahead_ = absl::Milliseconds(3);
+  options_.ping_interval = absl::Milliseconds(10);
+  Traffic("up:udp:200:100");
+  Traffic("down:udp:200:100");
+  const Report report = Run();
+  EXPECT_TRUE(report.IsGood()) << report.Text();
+  EXPECT_NEAR(static_cast<double>(report.ping.times.Percentile(0.5)), 3e6, 6e5);
+  for (const StreamResult& stream : report.streams) {
+    EXPECT_NEAR(static_cast<double>(stream.tally.latency.Percentile(0.5)), 3e6, 6e5);
+  }
+}
+
+TEST_F(LoadTest, LonePacketsAreWaitedForAndManyAreNot) {
+  Traffic("up:udp:200:100");
+  EXPECT_TRUE(Run().IsGood());
+  EXPECT_TRUE(timed_);
+  timed_ = false;
+  options_.traffic.clear();
+  Traffic("up:udp:200:2000");
+  EXPECT_TRUE(Run().IsGood());
+  EXPECT_FALSE(timed_);
 }
 
 TEST_F(LoadTest, FindsTheClientsWhereTheGatewayRoutes) {
