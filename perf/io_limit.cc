@@ -95,8 +95,10 @@ TxFrame Frame(ByteView bytes, const VnetHdr& vnet = {}) {
   return frame;
 }
 
-std::unique_ptr<Port> Open(const char* name) {
-  auto ports = gateway::io::OpenPacketPorts(name, {});
+std::unique_ptr<Port> Open(const char* name, bool xdp = false) {
+  gateway::io::PacketOptions options;
+  options.xdp = xdp;
+  auto ports = gateway::io::OpenPacketPorts(name, options);
   if (ports.ok()) return std::move(ports->front());
   std::fprintf(stderr, "%s: %s\n", name, std::string(ports.status().message()).c_str());
   return nullptr;
@@ -187,8 +189,8 @@ class Way {
   uint64_t packets_ = 0;
 };
 
-int Forward(const char* near, const char* far, const char* how) {
-  const std::unique_ptr<Port> a = Open(near), b = Open(far);
+int Forward(const char* near, const char* far, const char* how, bool xdp) {
+  const std::unique_ptr<Port> a = Open(near, xdp), b = Open(far, xdp);
   if (!a || !b) return 1;
   EventLoop loop;
   for (Port* port : {a.get(), b.get()}) {
@@ -237,14 +239,16 @@ int Send(const char* interface, std::string_view kind, size_t packets, size_t si
 int main(int count, char** words) {
   std::signal(SIGTERM, [](int) { stop = 1; });
   const std::string_view what = count > 1 ? words[1] : "";
-  if (what == "forward" && count == 5) return Forward(words[2], words[3], words[4]);
+  if (what == "forward" && (count == 5 || count == 6)) {
+    return Forward(words[2], words[3], words[4], count == 6 && words[5] == std::string_view("xdp"));
+  }
   if (what == "send" && count == 8) {
     return Send(words[2], words[3], std::strtoul(words[4], nullptr, 10),
                 std::strtoul(words[5], nullptr, 10), std::strtod(words[6], nullptr),
                 std::strtod(words[7], nullptr));
   }
   std::fputs(
-      "io_limit forward NEAR FAR merge|apart|whole\n"
+      "io_limit forward NEAR FAR merge|apart|whole [xdp]\n"
       "io_limit send NEAR udp|esp|tcp PACKETS SIZE RATE SECONDS\n",
       stderr);
   return 2;

@@ -10,8 +10,8 @@ RFC 2544.)
 
 w and x stand for the network cards of the server's host. A frame that a process sends into a veth is
 an interrupt of its own at the other end, and on a busy virtual CPU the interrupt is dearer than all
-else done for the frame. A card gathers what comes within some 100 us under load and gives it to its host in one go,
-and so do they by NAPI's timers. Lab.gather turns that off, and card=False leaves it out, for the way
+else done for the frame. A card gathers what comes within some 100 us under load and gives it to its host
+in one go, and so do they by NAPI's timers. Lab.gather turns that off, and card=False leaves it out, for the way
 of a lone packet.
 """
 
@@ -90,11 +90,11 @@ class Lab:
             run("ip", "-n", self.load, "link", "set", name, "up")
         self._steer(self.load, client, self.cores.other)
 
-    def gather(self, on):
-        """Whether frames reach the server as from a network card, those of GATHER_NS together."""
+    def gather(self, on, times=1):
+        """Whether frames reach the server as from a network card, those of `times` GATHER_NS together."""
         for card in ("w0", "x0"):
             of = f"/sys/class/net/{card}"
-            self.inside(self.load, "sh", "-c", f"echo {GATHER_NS if on else 0} >{of}/gro_flush_timeout; "
+            self.inside(self.load, "sh", "-c", f"echo {times * GATHER_NS if on else 0} >{of}/gro_flush_timeout; "
                         f"echo {int(on)} >{of}/napi_defer_hard_irqs")
 
     def __exit__(self, *_):

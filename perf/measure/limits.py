@@ -13,13 +13,13 @@ from servers import Unavailable
 
 
 class Way:
-    """How packets of one row go: sender's interface, what it sends, whether the wire cuts that, and what
-    the forwarder makes of it; which bench is the row's ESP."""
+    """How packets of one row go: sender's interface, what it sends, whether the wire cuts that, what the
+    forwarder makes of it, and by which kind of socket; which bench is the row's ESP."""
 
     PACKETS = 32  # in a row
 
-    def __init__(self, interface, kind, how, esp, cut=False):
-        self.interface, self.kind, self.how, self.cut = interface, kind, how, cut
+    def __init__(self, interface, kind, how, esp, cut=False, io="packet"):
+        self.interface, self.kind, self.how, self.cut, self.io = interface, kind, how, cut, io
         self.bench = f"BM_{'Open' if interface == 'c0' else 'Seal'}/1/{esp}/1400/64/"
         # Of 1400 octets in the tunnel: what UDP or TCP carries, with all that the tunnel adds.
         self.size = 1458 if interface == "c0" else 1360
@@ -33,6 +33,7 @@ WAYS = {
     "gcm-up": Way("c0", "udp", "merge", GCM, cut=True),
     "down": Way("i0", "tcp", "whole", CBC),
     "esp-down": Way("i0", "tcp", "apart", CBC),
+    "esp-down-xdp": Way("i0", "tcp", "apart", CBC, io="xdp"),
     "gcm-down": Way("i0", "tcp", "whole", GCM),
 }
 
@@ -68,7 +69,8 @@ def io_us(cores, way, pps, seconds):
         place.no_addresses()
         place.cut(way.cut)
         pipes = {"stdout": subprocess.PIPE, "text": True}
-        forwarder = place.start(place.server, [tool, "forward", "s0", "s1", way.how], cores.serving, **pipes)
+        words = [tool, "forward", "s0", "s1", way.how] + (["xdp"] if way.io == "xdp" else [])
+        forwarder = place.start(place.server, words, cores.serving, **pipes)
         if forwarder.stdout.readline().strip() != "running":
             raise Failed("io_limit does not come up")
         idle, _ = onecore.idle_share(cores.serving, len(cores.serving + cores.other))

@@ -63,6 +63,10 @@ class Report:
         value = self._at("ping", "times", f"{share}_ms")
         return None if value is None or not self._at("ping", "received") else value * 1000
 
+    def latency_us(self, way, share):
+        value = self._at("traffic", way, "latency", f"{share}_ms")
+        return None if value is None else value * 1000
+
     def trouble(self):
         """Why the figures are worth nothing; empty if they are."""
         if self._at("corrupt"):

@@ -88,14 +88,15 @@ def _pss_kib(pid):
 
 
 class Adit(Server):
-    """engine, shards, sections: what is different in this row. The program is ADIT_BIN's."""
+    """engine, shards, sections, io (of either interface): what is different in this row. The program is
+    ADIT_BIN's."""
 
     def __init__(self, place, work, name="adit", title="adit", engine="auto", shards=1, sections="",
-                 cpus=None):
+                 cpus=None, io="packet"):
         self.name, self.title = name, title
         super().__init__(place, work)
         self.program = os.environ["ADIT_BIN"]
-        self.engine, self.shards, self.sections = engine, shards, sections
+        self.engine, self.shards, self.sections, self.io = engine, shards, sections, io
         self.cpus = cpus or place.cores.serving
         self.file = os.path.join(work, f"{name}.toml")
 
@@ -107,6 +108,7 @@ name = "s0"
 address = "{lab.SERVER}/16"
 presence = "own"
 serve = true
+io = "{self.io}"
 
 [[interface]]
 name = "s1"
@@ -114,6 +116,7 @@ address = "{lab.SERVER_FAR}/24"
 gateway = "{lab.FAR}"
 presence = "own"
 nat = true
+io = "{self.io}"
 
 [[pool]]
 range = "{POOL_FIRST}-{POOL_LAST}"

@@ -22,25 +22,29 @@ from lab import Failed, Lab
 from limits import bench
 from load import Driver
 from peers import tell
-from servers import LARGE_RINGS, Adit, SoftEther, Unavailable
+from servers import Adit, SoftEther, Unavailable
 
 CBC, GCM = "aes256-sha1", "aes256gcm16"
 
 # Looking for packets that are not there yet is not what one costs.
-FOR_COSTS = f"{LARGE_RINGS}\nbusy_poll = 0"
+FOR_COSTS = "[io]\nbusy_poll = 0"
 
 # What the rate may lose whose share a cost is taken at. More than for a rate that is the figure itself:
 # the host of a virtual machine that takes the core away for a moment must not halve the rate.
 LOSS_FOR_COST = 0.01
 
+# Packets that the client seals ahead, at most: it has 4 GiB for them.
+MOST_PREPARED = 2500000
+
 # What is sent in the rows that say what a packet costs: `adit load`'s traffic, and its options. cut: the
-# client's superframes are cut on the wire.
+# client's superframes are cut on the wire. io: how adit sends what is no superframe.
 COSTS = {
     "down": ("down:tcp:1400", {"far-gso": True}),
     "up": ("up:udp:1400", {"cut": True}),
     "up-gso": ("up:udp:1400", {"gso": True}),
     "esp-up": ("up:udp:1400", {"nat-t": "off"}),
     "esp-down": ("down:tcp:1400", {"nat-t": "off", "far-gso": True}),
+    "esp-down-xdp": ("down:tcp:1400", {"nat-t": "off", "far-gso": True, "io": "xdp"}),
     "gcm-down": ("down:tcp:1400", {"esp": GCM, "far-gso": True}),
     "gcm-up": ("up:udp:1400", {"esp": GCM, "cut": True}),
 }
@@ -76,10 +80,10 @@ class Context:
         spec, options = COSTS[name]
         return self.cost(spec, **options, **more)
 
-    def cost(self, spec, esp=CBC, make=None, shards=1, cut=False, **options):
+    def cost(self, spec, esp=CBC, make=None, shards=1, cut=False, io="packet", **options):
         """Microseconds of the serving core a packet, at COST_SHARE of the highest rate of
         spec: "up:udp:1400", or several, which share it."""
-        make = make or (lambda place: self.adit(place, shards, sections=FOR_COSTS))
+        make = make or (lambda place: self.adit(place, shards, sections=FOR_COSTS, io=io))
         wishes = {"clients": 8, "esp": esp, "burst": 32, **options}
         if cut:
             wishes["gso" if spec.startswith("up:") else "far-gso"] = True
@@ -87,14 +91,18 @@ class Context:
 
         def use(driver, idle):
             driver.lab.cut(cut)
-            key = (spec, cut, shards, driver.server.name, str(sorted(wishes.items())))
+            # So that each shard finds as many packets at a time as one alone does: here they share a core,
+            # where each would have one to itself.
+            driver.lab.gather(True, shards)
+            key = (spec, cut, shards, io, driver.server.name, str(sorted(wishes.items())))
             if key not in self.rates:
                 self.rates[key] = self._highest(driver, specs[0], wishes)
             pps, limit = self.rates[key]
-            self.pps = math.ceil(pps * COST_SHARE)
+            ahead = self._prepare(specs, self.seconds + 1)
+            self.pps = math.ceil(min(pps * COST_SHARE, MOST_PREPARED / ahead if ahead else math.inf))
             pps = math.ceil(self.pps / len(specs))
             run = driver.run({**wishes, "traffic": [f"{one}:{pps}" for one in specs],
-                              "prepare": self._prepare(specs, self.seconds + 1), "duration": self.seconds})
+                              "prepare": ahead, "duration": self.seconds})
             packets = sum(run.report.received(way) for way in ("up", "down"))
             if run.report.logins() < wishes["clients"] or not packets:
                 raise Failed(f"{run.report.logins()} of 8 clients, {packets} packets came through")
@@ -136,6 +144,15 @@ class Context:
 
         return self.on(self.adit, use, card=False)
 
+    def first_packet(self):
+        """The median of what a lone packet takes, one way. Down: there the measuring client need not seal
+        it first, which would be counted with it."""
+        def use(driver, _):
+            run = driver.run({"clients": 1, "traffic": "down:udp:100:10", "duration": max(self.seconds, 5)})
+            return run.report.latency_us("down", "p50"), run.foreign, ""
+
+        return self.on(self.adit, use, card=False)
+
     def idle_percent(self):
         """Of a core, with a hundred clients on line who say nothing."""
         def use(driver, _):
@@ -173,9 +190,10 @@ class Context:
     # ---- logins ----
 
     def logins(self, group):
-        """The share of what the key agreement alone allows, by the server's CPU time: the client computes
-        as much, on its core, and so could be the slower of the two. The rate itself is in the remark."""
-        bare = agreements_a_second(group)
+        """The share of what the library's ready-made key agreement alone allows, by the server's CPU time:
+        the client computes as much, on its core, and so could be the slower of the two. The rate itself,
+        and the share of what our own key agreement allows, are in the remark."""
+        ready_made, bare = agreements_a_second(group)
 
         def use(driver, _):
             run = driver.run({"clients": 400, "rate": 5000, "phase1": GROUPS[group], "duration": 1,
@@ -183,8 +201,9 @@ class Context:
             if run.report.logins() < 400 or not run.login_cpu_s:
                 raise Failed(f"{run.report.logins()} of 400 logged in: {run.report.why_not()}")
             rate, possible = run.report.logins_a_second(), 400 / run.login_cpu_s
-            note = f"{rate:.0f} a second measured, {possible:.0f} by the server's CPU, {bare:.0f} bare"
-            return possible / bare, run.foreign, note
+            note = (f"{rate:.0f} a second measured, {possible:.0f} by the server's CPU; key agreement alone: "
+                    f"{ready_made:.0f} ready made, {bare:.0f} ours (share {possible / bare:.2f})")
+            return possible / ready_made, run.foreign, note
 
         return self.on(self.adit, use)
 
@@ -204,9 +223,11 @@ class Context:
 
     # ---- ratios ----
 
-    def softether(self, way):
-        theirs, foreign, _ = self.cost(f"{way}:udp:1400", make=lambda place: SoftEther(place, self.work), cut=True)
-        ours, more, _ = self.cost(f"{way}:udp:1400", cut=True)
+    def softether(self, way, cut):
+        """cut: packets one by one; else superframes, as hosts of the same machine or switch send them."""
+        how = {"cut": True} if cut else {"gso" if way == "up" else "far-gso": True}
+        theirs, foreign, _ = self.cost(f"{way}:udp:1400", make=lambda place: SoftEther(place, self.work), **how)
+        ours, more, _ = self.cost(f"{way}:udp:1400", **how)
         return theirs / ours, max(foreign, more), f"{theirs:.1f} against {ours:.2f} us"
 
     def two_shards(self, spec):
@@ -239,10 +260,12 @@ def cpu_time_s(row):
 
 
 def agreements_a_second(group):
-    """Key generation and agreement, as a login needs one of each."""
+    """Key generation and agreement, as a login needs one of each: by the library's ready-made functions,
+    and by ours."""
     number = GROUP_NUMBERS[group]
-    return 1 / sum(cpu_time_s(bench("bench_prim", f"^BM_{what}/{number}$"))
-                   for what in ("GenerateDh", "Agree"))
+    ready_made, generate, agree = (cpu_time_s(bench("bench_prim", f"^BM_{what}/{number}$"))
+                                   for what in ("ReadyMade", "GenerateDh", "Agree"))
+    return 1 / ready_made, 1 / (generate + agree)
 
 
 def many_shards(count, way):
@@ -271,18 +294,21 @@ def targets(it):
         Target("up-gso", "up, the same, UDP GSO frames", "us", 1.0, lambda: it.row("up-gso")),
         Target("esp-up", "protocol 50, 1400 B, up", "us", 1.8, lambda: it.row("esp-up")),
         Target("esp-down", "protocol 50, 1400 B, down", "us", 2.8, lambda: it.row("esp-down")),
+        Target("esp-down-xdp", 'the same, with io = "xdp"', "us", 2.8, lambda: it.row("esp-down-xdp")),
         Target("gcm-down", "AES-256-GCM in UDP, 1400 B, down", "us", 1.0, lambda: it.row("gcm-down")),
         Target("gcm-up", "AES-256-GCM in UDP, 1400 B, up", "us", 1.7, lambda: it.row("gcm-up")),
         *(Target(f"limits-{name}", f"{name} against I/O and ESP by themselves", "times", 1.5,
                  lambda name=name: it.of_limits(name)) for name in COSTS),
         Target("small", "64 B both ways at once, a core", "Mpps", 0.38,
                lambda: it.mpps("up:udp:64,down:udp:64"), at_least=True),
-        Target("softether-up", "less CPU a packet than SoftEther, 1400 B, up", "times", 12,
-               lambda: it.softether("up"), at_least=True),
-        Target("softether-down", "less CPU a packet than SoftEther, 1400 B, down", "times", 12,
-               lambda: it.softether("down"), at_least=True),
+        *(Target(f"softether-{way}{'' if cut else '-gso'}",
+                 f"less CPU a packet than SoftEther, 1400 B, {way}, {'one by one' if cut else 'superframes'}",
+                 "times", 12, lambda way=way, cut=cut: it.softether(way, cut), at_least=True)
+          for cut in (True, False) for way in ("up", "down")),
         Target("ping-p50", "ping through the gateway, idle, p50", "us", 150, lambda: it.ping("p50")),
         Target("ping-p99", "ping through the gateway, idle, p99", "us", 1000, lambda: it.ping("p99")),
+        Target("first-packet", "a lone packet through the idle gateway, one way, p50", "us", 200,
+               it.first_packet),
         Target("idle", "CPU of 100 idle clients", "%", 1, it.idle_percent),
         Target("storm", "ping p99 while 200 a second log in, against idle", "times", 2, it.ping_in_a_storm),
         Target("shards-up", "CPU a packet with 2 shards on one core against 1, up", "times", 1.1,
@@ -292,7 +318,7 @@ def targets(it):
         *(Target(f"shards-{count}-{way}", f"CPU a packet with {count} shards against 1, memory ports, {way}",
                  "times", 1.1, lambda count=count, way=way: many_shards(count, way))
           for count in (2, 8) for way in ("up", "down")),
-        *(Target(f"logins-{group}", f"logins a CPU second, {group.upper()}, of what its key agreement allows",
+        *(Target(f"logins-{group}", f"logins a CPU second, {group.upper()}, of what the library's allows",
                  "share", 0.7, lambda group=group: it.logins(group), at_least=True) for group in GROUPS),
         *(Target(f"memory-{n}", f"memory an idle session at {n}", "KiB", 8, lambda n=n: it.memory(n))
           for n in (1000, 10000, 50000)),

@@ -103,8 +103,8 @@ class FakeLab:
     def cut(self, on):
         self.wire.append(("cut", on))
 
-    def gather(self, on):
-        self.wire.append(("gather", on))
+    def gather(self, on, times=1):
+        self.wire.append(("gather", on, times))
 
     def inodes(self):
         return set()

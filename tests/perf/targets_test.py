@@ -50,11 +50,29 @@ class Targets(unittest.TestCase):
         it = targets.Context("/nowhere", FakeLab().cores, 5)
         it.on = lambda _, use: use(driver, 0.1)
         it.row("up")
-        self.assertEqual(driver.lab.wire, [("cut", True)])
+        self.assertEqual(driver.lab.wire, [("cut", True), ("gather", True, 1)])
         self.assertTrue(all(options["gso"] for options in driver.asked))
         it.row("esp-up")
-        self.assertEqual(driver.lab.wire[1:], [("cut", False)])
+        self.assertEqual(driver.lab.wire[2:], [("cut", False), ("gather", True, 1)])
         self.assertNotIn("gso", driver.asked[-1])
+
+    def test_shards_on_one_core_find_as_many_packets_at_a_time_each_as_one_does(self):
+        driver = RecordedDriver()
+        it = targets.Context("/nowhere", FakeLab().cores, 5)
+        it.on = lambda _, use: use(driver, 0.1)
+        it.cost("down:udp:1400", shards=2)
+        self.assertEqual(driver.lab.wire, [("cut", False), ("gather", True, 2)])
+
+    def test_no_more_is_prepared_than_there_is_memory_for(self):
+        driver = RecordedDriver()
+        it = targets.Context("/nowhere", FakeLab().cores, 5)
+        it.on = lambda _, use: use(driver, 0.1)
+        old, targets.MOST_PREPARED = targets.MOST_PREPARED, 60000
+        try:
+            it.cost("up:udp:1400")
+        finally:
+            targets.MOST_PREPARED = old
+        self.assertEqual(driver.asked[-1]["traffic"], ["up:udp:1400:10000"])
 
     def test_the_limits_are_taken_at_the_rate_of_the_cost(self):
         it = targets.Context("/nowhere", FakeLab().cores, 5)
