@@ -56,7 +56,10 @@ Waker::~Waker() {
 
 void Waker::EndSleep() {
   sleeping_.store(false, std::memory_order_seq_cst);
-  if (!signalled_.exchange(false, std::memory_order_acq_rel)) return;
+  // Fails when nobody woke us: the usual case. To know that from a flag saves nothing: whoever
+  // wakes us from the same CPU is off it between writing and setting the flag, and with the
+  // descriptor left readable this thread would go round without a sleep until he has his turn
+  // again.
   eventfd_t count;
   (void)eventfd_read(fd_, &count);
 }
@@ -64,7 +67,6 @@ void Waker::EndSleep() {
 void Waker::Signal() {
   const int before = errno;  // a signal handler may be where this runs
   (void)eventfd_write(fd_, 1);
-  signalled_.store(true, std::memory_order_release);
   errno = before;
 }
 

@@ -76,9 +76,6 @@ class Waker {
  private:
   const int fd_;
   alignas(64) std::atomic<bool> sleeping_{false};
-  // Set after the descriptor is written, so that what makes it readable is read sooner or later;
-  // and a thread that a packet woke, and not another thread, is spared a system call.
-  std::atomic<bool> signalled_{false};
 };
 
 }  // namespace gateway::io
