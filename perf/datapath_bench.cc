@@ -18,6 +18,7 @@
 #include "crypto/esp/seal.h"
 #include "crypto/prim/rng.h"
 #include "gateway/shard/segment.h"
+#include "perf/udp_packet.h"
 #include "stack/base/checksum.h"
 #include "stack/wire/ip4.h"
 #include "stack/wire/udp.h"
@@ -35,18 +36,6 @@ constexpr stack::Endpoint kWeb{test::kHost, 443};
 // Segments of a superframe: 64 KB hold 46 of 1400 octets.
 constexpr size_t kInSuperframe = 32;
 constexpr uint8_t kAck = 0x10;
-
-Bytes Udp(stack::Endpoint from, stack::Endpoint to, size_t size) {
-  Bytes packet(size);
-  stack::wire::Ip4Fields fields;
-  fields.source = from.ip;
-  fields.destination = to.ip;
-  stack::wire::WriteIp4(packet, fields, size - 20);
-  const ByteSpan datagram = ByteSpan(packet).subspan(20);
-  stack::wire::WriteUdp(datagram, from.port, to.port, size - 28);
-  stack::wire::FillUdpChecksum(datagram, from.ip, to.ip);
-  return packet;
-}
 
 // TCP with `payload` octets, the `index`th of as many. The checksum is left to the kernel if
 // `partial`.
@@ -90,7 +79,7 @@ struct Scene {
         in_udp ? &world.Add({.user = 1, .address = "192.168.1.2", .nat = &nat}) : &world.Add({});
     if (!world.LogIn(*caller)) std::abort();
     inside = {caller->up->address, 5000};
-    outside_udp = Open(Udp(inside, kWeb, 100));
+    outside_udp = Open(perf::UdpPacket(inside, kWeb, 100));
     outside_tcp = Open(Tcp(inside, kWeb, 0, 0, 0x02));
     // The far end answers: the connection is established.
     Arrive(Tcp(kWeb, outside_tcp, 0, 0, 0x12));
@@ -225,7 +214,7 @@ void Measure(benchmark::State& state, Scene& scene, bool up, size_t size, PutBat
 void Up(benchmark::State& state) {
   Scene scene(EngineOf(state), state.range(2) != 0);
   const auto size = static_cast<size_t>(state.range(1));
-  const Bytes packet = Udp(scene.inside, kWeb, size);
+  const Bytes packet = perf::UdpPacket(scene.inside, kWeb, size);
   Measure(state, scene, true, size, [&] {
     for (size_t i = 0; i < kBatch; ++i) scene.Put(test::kServeSide, scene.Sealed(packet));
   });
@@ -234,7 +223,7 @@ void Up(benchmark::State& state) {
 void Down(benchmark::State& state) {
   Scene scene(EngineOf(state), state.range(2) != 0);
   const auto size = static_cast<size_t>(state.range(1));
-  const Bytes packet = Udp(kWeb, scene.outside_udp, size);
+  const Bytes packet = perf::UdpPacket(kWeb, scene.outside_udp, size);
   Measure(state, scene, false, size, [&] {
     for (size_t i = 0; i < kBatch; ++i) scene.Put(test::kWanSide, packet);
   });

@@ -23,6 +23,9 @@
 #include "gateway/io/event_loop.h"
 #include "gateway/io/packet_ring.h"
 #include "stack/base/checksum.h"
+#include "stack/wire/ethernet.h"
+#include "stack/wire/ip4.h"
+#include "stack/wire/udp.h"
 
 namespace {
 
@@ -33,59 +36,56 @@ using gateway::io::TxFrame;
 using gateway::io::VnetHdr;
 using stack::ByteSpan;
 using stack::ByteView;
+using stack::wire::IpProtocol;
 
 constexpr size_t kIp = 14, kTransport = 34;
 constexpr size_t kUdpHeaders = kTransport + 8, kTcpHeaders = kTransport + 20;
-constexpr uint8_t kUdp = 17, kTcp = 6, kEsp = 50;
 constexpr size_t kMostPieces = 44;     // of one superframe of full-sized packets
 constexpr size_t kTunnelHeaders = 86;  // what a packet up loses on its way
 
 volatile std::sig_atomic_t stop = 0;
 
-// Ethernet, IPv4 and as much of UDP or TCP as the kernel wants, for `payload` octets.
-size_t WriteHeaders(ByteSpan to, uint8_t protocol, size_t payload) {
-  std::memset(to.data(), 0, to.size());
-  const size_t headers = protocol == kUdp   ? kUdpHeaders
-                         : protocol == kTcp ? kTcpHeaders
-                                            : kTransport;
+constexpr stack::Endpoint kFrom{{0xc6120101}, 4500}, kTo{{0xc6120001}, 4500};
+
+// Ethernet, IPv4 and as much of UDP or TCP as the kernel wants, for `payload` octets; gives the
+// headers' size. The destination is nobody's: the other end's kernel throws the frame away.
+size_t WriteHeaders(ByteSpan to, IpProtocol protocol, size_t payload) {
+  const size_t headers = protocol == IpProtocol::kUdp   ? kUdpHeaders
+                         : protocol == IpProtocol::kTcp ? kTcpHeaders
+                                                        : kTransport;
   const size_t transport = headers - kTransport + payload;
-  stack::Writer w(to);
-  w.U16(0x0200);
-  w.U32(7);  // nobody's: the other end's kernel throws it away
-  w.U16(0x0200);
-  w.U32(1);
-  w.U16(0x0800);
-  w.U16(0x4500);
-  w.U16(static_cast<uint16_t>(20 + transport));
-  w.U32(0);
-  w.U8(64);
-  w.U8(protocol);
-  const size_t checksum = w.Hole16();
-  w.U32(0xc6120101);
-  w.U32(0xc6120001);
-  w.Fill16(checksum, stack::Finish(stack::SumOf(ByteView(to).subspan(kIp, 20))));
-  const uint16_t partial = stack::Fold(stack::PseudoHeaderSum({0xc6120101}, {0xc6120001}, protocol,
-                                                              static_cast<uint16_t>(transport)));
-  if (protocol == kUdp) {
-    w.U32(0x11941194);
-    w.U16(static_cast<uint16_t>(transport));
-    w.U16(partial);
-  } else if (protocol == kTcp) {
-    w.U32(0x11941194);
+  stack::wire::WriteEthernet(to, {{2, 0, 0, 0, 0, 7}}, {{2, 0, 0, 0, 0, 1}},
+                             stack::wire::EtherType::kIp4);
+  stack::wire::Ip4Fields fields;
+  fields.source = kFrom.ip;
+  fields.destination = kTo.ip;
+  fields.protocol = protocol;
+  stack::wire::WriteIp4(to.subspan(kIp), fields, transport);
+  const uint16_t partial = stack::Fold(stack::PseudoHeaderSum(
+      kFrom.ip, kTo.ip, static_cast<uint8_t>(protocol), static_cast<uint16_t>(transport)));
+  if (protocol == IpProtocol::kUdp) {
+    stack::wire::WriteUdp(to.subspan(kTransport), kFrom.port, kTo.port, payload);
+    stack::Store16(&to[kTransport + 6], partial);
+  } else if (protocol == IpProtocol::kTcp) {
+    stack::Writer w(to.subspan(kTransport));
+    w.U16(kFrom.port);
+    w.U16(kTo.port);
     w.Zeros(8);
     w.U32(0x50100400);  // no options, ACK
     w.U16(partial);
+    w.U16(0);
   }
   return headers;
 }
 
-VnetHdr Superframe(uint8_t protocol, size_t segment) {
-  return {.flags = VnetHdr::kNeedsChecksum,
-          .gso_type = protocol == kUdp ? VnetHdr::kGsoUdp4 : VnetHdr::kGsoTcp4,
-          .hdr_len = static_cast<uint16_t>(protocol == kUdp ? kUdpHeaders : kTcpHeaders),
-          .gso_size = static_cast<uint16_t>(segment),
-          .csum_start = kTransport,
-          .csum_offset = static_cast<uint16_t>(protocol == kUdp ? 6 : 16)};
+VnetHdr Superframe(IpProtocol protocol, size_t segment) {
+  return {
+      .flags = VnetHdr::kNeedsChecksum,
+      .gso_type = protocol == IpProtocol::kUdp ? VnetHdr::kGsoUdp4 : VnetHdr::kGsoTcp4,
+      .hdr_len = static_cast<uint16_t>(protocol == IpProtocol::kUdp ? kUdpHeaders : kTcpHeaders),
+      .gso_size = static_cast<uint16_t>(segment),
+      .csum_start = kTransport,
+      .csum_offset = static_cast<uint16_t>(protocol == IpProtocol::kUdp ? 6 : 16)};
 }
 
 TxFrame Frame(ByteView bytes, const VnetHdr& vnet = {}) {
@@ -172,8 +172,8 @@ class Way {
     }
     const size_t payload = size - kUdpHeaders - kTunnelHeaders;
     auto& headers = headers_[tx_.size() % headers_.size()];
-    WriteHeaders(headers, kUdp, payload * count);
-    TxFrame frame = Frame(headers, count > 1 ? Superframe(kUdp, payload) : VnetHdr{});
+    WriteHeaders(headers, IpProtocol::kUdp, payload * count);
+    TxFrame frame = Frame(headers, count > 1 ? Superframe(IpProtocol::kUdp, payload) : VnetHdr{});
     frame.more = std::span(pieces_).subspan(begin, count);
     Add(frame, count);
     return count;
@@ -212,16 +212,18 @@ double Seconds() { return absl::ToDoubleSeconds(gateway::io::MonotonicNow() - ab
 int Send(const char* interface, std::string_view kind, size_t packets, size_t size, double rate,
          double seconds) {
   const std::unique_ptr<Port> port = Open(interface);
-  const uint8_t protocol = kind == "udp" ? kUdp : kind == "tcp" ? kTcp : kEsp;
+  const IpProtocol protocol = kind == "udp"   ? IpProtocol::kUdp
+                              : kind == "tcp" ? IpProtocol::kTcp
+                                              : IpProtocol::kEsp;
   if (!port || packets == 0 || packets > gateway::io::kBatch || size == 0 ||
       size * packets > 65000) {
     return 1;
   }
-  const size_t segments = protocol == kEsp ? 1 : packets;
+  const size_t segments = protocol == IpProtocol::kEsp ? 1 : packets;
   std::vector<std::byte> frame(kTcpHeaders + size * segments);
   frame.resize(WriteHeaders(frame, protocol, size * segments) + size * segments);
   std::vector<TxFrame> burst(packets / segments, Frame(frame));
-  if (protocol != kEsp) burst.front().vnet = Superframe(protocol, size);
+  if (protocol != IpProtocol::kEsp) burst.front().vnet = Superframe(protocol, size);
   uint64_t sent = 0, refused = 0;
   const double begin = Seconds();
   double now = begin;

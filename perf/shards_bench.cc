@@ -12,8 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "stack/wire/ip4.h"
-#include "stack/wire/udp.h"
+#include "perf/udp_packet.h"
 #include "tests/support/world/world.h"
 
 namespace {
@@ -25,18 +24,6 @@ constexpr size_t kPacket = 1400;
 constexpr size_t kBatches = 150;
 constexpr int kMaxCallers = 9;  // as many users as the world has
 constexpr stack::Endpoint kWeb{test::kHost, 443};
-
-Bytes Udp(stack::Endpoint from, stack::Endpoint to) {
-  Bytes packet(kPacket);
-  stack::wire::Ip4Fields fields;
-  fields.source = from.ip;
-  fields.destination = to.ip;
-  stack::wire::WriteIp4(packet, fields, kPacket - 20);
-  const stack::ByteSpan datagram = stack::ByteSpan(packet).subspan(20);
-  stack::wire::WriteUdp(datagram, from.port, to.port, kPacket - 28);
-  stack::wire::FillUdpChecksum(datagram, from.ip, to.ip);
-  return packet;
-}
 
 double ThreadSeconds() {
   timespec now;
@@ -85,7 +72,7 @@ class Scene {
   // False if his shard has a client already.
   bool Prepare(test::Caller& caller) {
     const stack::Endpoint inside{caller.up->address, 5000};
-    const Bytes packet = Udp(inside, kWeb);
+    const Bytes packet = perf::UdpPacket(inside, kWeb, kPacket);
     gateway::load::Out out(world_.pool());
     const auto seal = [&] {
       caller.client().Send(world_.now(), world_.pool().Copy(packet), out);
@@ -101,7 +88,7 @@ class Scene {
     world_.Send(caller, packet);
     world_.Settle();
     const stack::Endpoint outside{test::kWan, stack::Load16(&world_.internet.at(0)[20])};
-    lane.down = world_.FrameOf(test::kWanSide, Udp(kWeb, outside));
+    lane.down = world_.FrameOf(test::kWanSide, perf::UdpPacket(kWeb, outside, kPacket));
     for (size_t i = 0; i < kBatches * kBatch; ++i) lane.up.push_back(seal());
     return true;
   }

@@ -114,7 +114,11 @@ class Context:
         return self.on(make, use)
 
     def _highest(self, driver, spec, wishes):
-        """The highest rate, and whether it was the client's limit."""
+        """The highest rate, and whether it was the client's limit. The better of two searches: one moment
+        in which the machine was kept off ends a search early, and at a lower rate a packet costs more."""
+        return max(self._search(driver, spec, wishes) for _ in range(2))
+
+    def _search(self, driver, spec, wishes):
         run = driver.run({**wishes, "traffic": f"{spec}:{driver.server.likely_pps}", "find-rate": LOSS_FOR_COST,
                           "step-seconds": 1, "prepare": self._prepare([spec], 2)}, patience=200)
         if not run.report.found_pps():
@@ -164,7 +168,7 @@ class Context:
     def ping_in_a_storm(self):
         """An established client's p99 while 200 others a second log in, crew beside the load."""
         def use(driver, _):
-            seconds, quiet = max(self.seconds, 5), {"clients": 1, "ping": 10}
+            seconds, quiet = max(self.seconds, 5), {"clients": 1, "ping": 50}
             calm = driver.run({**quiet, "duration": seconds}).report.ping_us("p99")
             storm = Driver(driver.lab, driver.server, os.path.join(self.work, "storm"))
             os.makedirs(storm.work, exist_ok=True)

@@ -42,8 +42,8 @@ class Targets(unittest.TestCase):
             self.assertAlmostEqual(value, 4.0)  # (0.5 s - 0.1) over 100,000
             self.assertIn("at least", note)
         self.assertEqual([options["traffic"] for options in driver.asked],
-                         ["up:udp:1400:4000"] + 2 * [["up:udp:1400:90000"]])
-        self.assertEqual([options["prepare"] for options in driver.asked], [2, 6, 6])
+                         2 * ["up:udp:1400:4000"] + 2 * [["up:udp:1400:90000"]])
+        self.assertEqual([options["prepare"] for options in driver.asked], [2, 2, 6, 6])
 
     def test_what_arrives_one_by_one_is_sent_in_superframes_that_the_wire_cuts(self):
         driver = RecordedDriver()
