@@ -169,6 +169,8 @@ class Context:
         """An established client's p99 while 200 others a second log in, crew beside the load."""
         def use(driver, _):
             seconds, quiet = max(self.seconds, 5), {"clients": 1, "ping": 50}
+            # Key agreements are a millisecond each, and those of its own core are not what a ping waits for.
+            driver.at_once = True
             calm = driver.run({**quiet, "duration": seconds}).report.ping_us("p99")
             storm = Driver(driver.lab, driver.server, os.path.join(self.work, "storm"))
             os.makedirs(storm.work, exist_ok=True)
