@@ -6,7 +6,6 @@ namespace gateway::load {
 namespace {
 
 constexpr uint16_t kIdentifier = 0xad17;
-constexpr absl::Duration kMoment = absl::Milliseconds(20);
 
 }  // namespace
 

@@ -21,6 +21,9 @@ struct PingCounts {
 
 class Pinger {
  public:
+  // For so long what was sent is waited for without a sleep.
+  static constexpr absl::Duration kMoment = absl::Milliseconds(20);
+
   // `target`: zero for the client's PPP gateway. Every `interval`, once started; zero: never.
   Pinger(uint32_t client, stack::Ip4 target, absl::Duration interval)
       : client_(client), target_(target), interval_(interval) {}

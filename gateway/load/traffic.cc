@@ -26,7 +26,6 @@ constexpr uint32_t kBurst = 32;
 // is on all.
 constexpr uint32_t kSumOneIn = 16;
 constexpr double kLone = 1000;  // packets a second, and fewer: each leaves by itself
-constexpr absl::Duration kMoment = absl::Milliseconds(20);
 
 uint32_t Microseconds(absl::Time now) {
   return std::max(1U, static_cast<uint32_t>(absl::ToUnixMicros(now)));
@@ -383,7 +382,7 @@ bool Traffic::AllArrived() const {
 
 bool Traffic::IsTiming(absl::Time now) const {
   if (pinger_.IsWaiting(now)) return true;
-  if (now - last_left_ > kMoment) return false;
+  if (now - last_left_ > Pinger::kMoment) return false;
   return std::any_of(streams_.begin(), streams_.end(), [](const Stream& stream) {
     return IsOfLonePackets(stream) && stream.tally.received < stream.tally.sent;
   });
