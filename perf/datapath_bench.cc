@@ -5,6 +5,8 @@
 //   Up, Down          one by one, ESP as protocol 50 or in UDP, of 64 or 1400 octets
 //   UpBurst           ESP in UDP in superframes, in them TCP, which leaves in superframes
 //   DownBurst         TCP in superframes, which leaves as ESP in UDP in superframes
+//   Lone              a packet of 84 octets by itself, after others have had `forget` KiB of the
+//   caches
 //
 // Only Shard::Round is timed; what the client and the internet do around it is not. `us_esp` is
 // what ESP alone takes for the same packets, measured in between, and `us_rest` everything else.
@@ -106,6 +108,12 @@ struct Scene {
     gateway::io::TxFrame tx{.bytes = frame, .more = {}, .vnet = vnet};
     world.far_port(interface, 0).Send({&tx, 1});
   }
+  // Seconds.
+  double Round() {
+    const auto began = std::chrono::steady_clock::now();
+    world.shard(0).Round(world.now());
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  }
   // Takes what came out, and says how many packets it was.
   size_t Take(uint8_t interface) {
     std::array<gateway::io::RxFrame, kBatch> frames;
@@ -172,10 +180,10 @@ class EspAlone {
   std::array<stack::PacketBuf, kBatch> bufs_;
 };
 
-// The median shrugs off whatever else the machine was doing meanwhile.
-double MicrosecondsAPacket(std::vector<double>& batches) {
-  std::sort(batches.begin(), batches.end());
-  return batches[batches.size() / 2] * 1e6 / kBatch;
+// It shrugs off whatever else the machine was doing meanwhile.
+double Median(std::vector<double>& values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
 conf::Crypto::Engine EngineOf(const benchmark::State& state) {
@@ -196,15 +204,12 @@ void Measure(benchmark::State& state, Scene& scene, bool up, size_t size, PutBat
   std::vector<double> each, esp_alone;
   for (auto _ : state) {
     put();
-    const auto began = std::chrono::steady_clock::now();
-    scene.world.shard(0).Round(scene.world.now());
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-    state.SetIterationTime(took.count());
-    each.push_back(took.count());
+    each.push_back(scene.Round());
+    state.SetIterationTime(each.back());
     if (scene.Take(out) != kBatch) state.SkipWithError("packets were lost");
     esp_alone.push_back(up ? esp.Open() : esp.Seal());
   }
-  const double whole = MicrosecondsAPacket(each), crypto = MicrosecondsAPacket(esp_alone);
+  const double whole = Median(each) * 1e6 / kBatch, crypto = Median(esp_alone) * 1e6 / kBatch;
   state.counters["us_per_packet"] = whole;
   state.counters["us_esp"] = crypto;
   state.counters["us_rest"] = whole - crypto;
@@ -264,6 +269,28 @@ void DownBurst(benchmark::State& state) {
   });
 }
 
+void Lone(benchmark::State& state) {
+  const bool up = state.range(1) != 0;
+  Scene scene(conf::Crypto::Engine::kAuto, true);
+  const Bytes outward = perf::UdpPacket(scene.inside, kWeb, 84);
+  const Bytes inward = perf::UdpPacket(kWeb, scene.outside_udp, 84);
+  std::vector<uint64_t> others(static_cast<size_t>(state.range(0)) * 1024 / sizeof(uint64_t));
+  std::vector<double> each;
+  for (auto _ : state) {
+    if (up) {
+      scene.Put(test::kServeSide, scene.Sealed(outward));
+    } else {
+      scene.Put(test::kWanSide, inward);
+    }
+    for (size_t i = 0; i < others.size(); i += 64 / sizeof(uint64_t)) ++others[i];
+    benchmark::ClobberMemory();
+    each.push_back(scene.Round());
+    state.SetIterationTime(each.back());
+    if (scene.Take(up ? test::kWanSide : test::kServeSide) != 1) state.SkipWithError("it was lost");
+  }
+  state.counters["us_median"] = Median(each) * 1e6;
+}
+
 std::vector<int64_t> Engines() {
   std::vector<int64_t> engines = {static_cast<int64_t>(conf::Crypto::Engine::kBotan)};
   if (crypto::esp::CheckEngine(crypto::esp::EngineId::kIpsecMb).ok()) {
@@ -283,5 +310,10 @@ BENCHMARK(Up)->Apply(OneByOne)->UseManualTime();
 BENCHMARK(Down)->Apply(OneByOne)->UseManualTime();
 BENCHMARK(UpBurst)->Apply(InBursts)->UseManualTime();
 BENCHMARK(DownBurst)->Apply(InBursts)->UseManualTime();
+BENCHMARK(Lone)
+    ->ArgNames({"forget", "up"})
+    ->ArgsProduct({{0, 2048, 131072}, {0, 1}})
+    ->Iterations(100)
+    ->UseManualTime();
 
 }  // namespace
