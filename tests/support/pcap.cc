@@ -1,6 +1,5 @@
 #include "tests/support/pcap.h"
 
-#include <filesystem>
 
 #include "tests/support/vectors.h"
 
@@ -74,7 +73,7 @@ Ip4Payload Ip4PayloadOf(const Pcap& pcap, const Frame& frame) {
 }
 
 std::string DataPath(const std::string& name) {
-  return (std::filesystem::path(__FILE__).parent_path().parent_path() / "data" / name).string();
+  return std::string(ADIT_TEST_DATA) + "/" + name;
 }
 
 }  // namespace test
