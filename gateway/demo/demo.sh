@@ -150,9 +150,9 @@ with_guest() {
   done
 
   step "TCP between them, 4 s each way"
-  guest home1 40 "iperf3 -t 4 -c $INTERNET" || give_up "no TCP to the host"
+  guest_iperf3 home1 40 "-t 4 -c $INTERNET" || give_up "no TCP to the host"
   say "up    $(rate)"
-  guest home1 40 "iperf3 -t 4 -R -c $INTERNET" || give_up "no TCP from the host"
+  guest_iperf3 home1 40 "-t 4 -R -c $INTERNET" || give_up "no TCP from the host"
   say "down  $(rate)"
   say "(The client is the bottleneck: a user-mode kernel with ciphers in plain C.)"
 

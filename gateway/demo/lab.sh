@@ -257,6 +257,16 @@ guest() {
   return "$(<"$dir/rc.$n")"
 }
 
+# guest_iperf3 NAME SECONDS ARGUMENTS: the same with iperf3. Its server takes one test at a time, and for
+# a moment calls itself busy with the one before.
+guest_iperf3() {
+  local tries=6
+  until guest "$1" "$2" "iperf3 $3"; do
+    [[ $((--tries)) -gt 0 && $OUTPUT == *"the server is busy"* ]] || return 1
+    sleep 0.5
+  done
+}
+
 # client NAME VERB: guest/client in the guest, see there.
 client() { local name=$1; shift; guest "$name" "${CLIENT_PATIENCE:-90}" "sh /host/recipe/client $*"; }
 
@@ -360,6 +370,7 @@ TOML
 # GATEWAY_CAPS names more (+net_raw,+net_admin). The program may lie under a folder that nobody cannot
 # enter (/root, say): a private mount shows it what it needs.
 gateway_start() {
+  [ -z "$GATEWAY_PID" ] || gateway_stop 5 || : # where a scenario failed before it came to its end
   # shellcheck disable=SC2016
   setsid ip netns exec "$LAB-adit" bash -c '
     mount -t tmpfs -o mode=755 tmpfs /mnt && touch /mnt/adit && mount --bind "$0" /mnt/adit &&

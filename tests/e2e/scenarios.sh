@@ -137,7 +137,7 @@ routed() {
 tcp() {
   local reverse= rate resent bytes
   [ "$1" = up ] || reverse=-R
-  guest home1 60 "iperf3 -f m -t ${IPERF_SECONDS:-4} $reverse -c $INTERNET"
+  guest_iperf3 home1 60 "-f m -t ${IPERF_SECONDS:-4} $reverse -c $INTERNET"
   expect "iperf3 comes to its end" test $? = 0 || return
   rate=$(awk '/receiver$/ { for (i = 2; i <= NF; i++) if ($i == "Mbits/sec") print int($(i - 1)) }' <<<"$OUTPUT")
   resent=$(awk '/sender$/ { print $(NF - 1) }' <<<"$OUTPUT")

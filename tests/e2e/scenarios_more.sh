@@ -20,8 +20,8 @@ algorithms() {
 carries() {
   guest home1 20 "ping -c3 -i0.2 -W2 $INTERNET && ping -c2 -i0.2 -W2 -s3000 $INTERNET"
   expect "pings of 56 and 3000 bytes" test $? = 0 || return
-  guest home1 30 "iperf3 -t 1 -c $INTERNET >/tmp/up && iperf3 -t 1 -R -c $INTERNET"
-  expect "TCP up and down" test $? = 0
+  expect "TCP up" guest_iperf3 home1 30 "-t 1 -c $INTERNET" || return
+  expect "TCP down" guest_iperf3 home1 30 "-t 1 -R -c $INTERNET"
 }
 
 back_to_usual() {
@@ -82,7 +82,7 @@ twins() {
   expect "two addresses, not $a and $b" test -n "$a" -a -n "$b" -a "$a" != "$b" || return
   ping_pattern home1 6 a1a1a1a1
   ping_pattern home2 6 b2b2b2b2
-  guest home1 20 "iperf3 -t 3 -b 20M -c $INTERNET" # at full speed it would crowd out pings
+  guest_iperf3 home1 20 "-t 3 -b 20M -c $INTERNET" # at full speed it would crowd out pings
   expect "alice's TCP" test $? = 0 || return
   pattern_came_back home1 6 3 || return
   pattern_came_back home2 6 3 || return
@@ -233,7 +233,7 @@ kernel_addresses() {
 # A service of the kernel on adit's addresses, standing for SSH: from inside and from outside.
 service_answers() {
   inside internet iperf3 -c 10.200.0.1 -p 22 -n 100K >/dev/null 2>&1 &&
-    guest home1 20 "iperf3 -c $SERVER -p 22 -n 100K"
+    guest_iperf3 home1 20 "-c $SERVER -p 22 -n 100K"
 }
 
 # presence_start NAME CAPS PRESENCE_LINES...: adit with these lines for both interfaces.
