@@ -5,8 +5,7 @@
 //   Up, Down          one by one, ESP as protocol 50 or in UDP, of 64 or 1400 octets
 //   UpBurst           ESP in UDP in superframes, in them TCP, which leaves in superframes
 //   DownBurst         TCP in superframes, which leaves as ESP in UDP in superframes
-//   Lone              a packet of 84 octets by itself, after others have had `forget` KiB of the
-//   caches
+//   Lone              84 octets by themselves, after others have had `forget` KiB of the caches
 //
 // Only Shard::Round is timed; what the client and the internet do around it is not. `us_esp` is
 // what ESP alone takes for the same packets, measured in between, and `us_rest` everything else.

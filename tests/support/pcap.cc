@@ -1,6 +1,5 @@
 #include "tests/support/pcap.h"
 
-
 #include "tests/support/vectors.h"
 
 namespace test {
@@ -72,8 +71,6 @@ Ip4Payload Ip4PayloadOf(const Pcap& pcap, const Frame& frame) {
   return out;
 }
 
-std::string DataPath(const std::string& name) {
-  return std::string(ADIT_TEST_DATA) + "/" + name;
-}
+std::string DataPath(const std::string& name) { return std::string(ADIT_TEST_DATA) + "/" + name; }
 
 }  // namespace test
